@@ -1,0 +1,27 @@
+/* pool.h - a fixed number of worker threads and the queue of tasks they take from.
+ *
+ * A queued task belongs to the pool; run gets it back, in a worker thread. What a
+ * task is the pool does not know.
+ */
+#ifndef POOL_H
+#define POOL_H
+
+#include "task.h"
+
+struct pool;
+
+/* What a worker does with each task; context is the one given to pool_new. */
+typedef void pool_run(void *context, struct task *task);
+
+/* Starts the workers. NULL and errno: no memory, or the system allows no more
+ * threads (pthread_create(3)). */
+struct pool *pool_new(unsigned threads, pool_run *run, void *context);
+
+/* Puts a task at the end of the queue. Any thread. */
+void pool_push(struct pool *pool, struct task *task);
+
+/* Lets each worker finish the task that it is at, joins them all and forgets the
+ * tasks that were not begun. The thread that called pool_new. */
+void pool_free(struct pool *pool);
+
+#endif
