@@ -58,7 +58,7 @@ int poller_want(struct poller *poller, int fd, void *owner, enum poller_want wan
  * the socket does (epoll(7)): being explicit costs a call per connection. */
 void poller_remove(struct poller *poller, int fd)
 {
-    epoll_ctl(poller->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    control(poller, EPOLL_CTL_DEL, fd, NULL, 0);
 }
 
 /* The cost of epoll: what is ready, however many descriptors are registered.

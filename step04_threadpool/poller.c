@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -9,6 +10,11 @@
 
 struct poller {
     int epoll_fd; /* the list of interest lives in the kernel (epoll(7)) */
+
+    /* Held during epoll_ctl. The kernel lets only one in at a time anyway; here that
+     * order is written down: who removes a descriptor, to close it, comes after the one
+     * who armed it, even if that one has not come back from the kernel yet. */
+    pthread_mutex_t control_lock;
 };
 
 struct poller *poller_new(void)
@@ -22,11 +28,13 @@ struct poller *poller_new(void)
         free(poller);
         return NULL;
     }
+    pthread_mutex_init(&poller->control_lock, NULL); /* cannot fail on Linux */
     return poller;
 }
 
 void poller_free(struct poller *poller)
 {
+    pthread_mutex_destroy(&poller->control_lock);
     close(poller->epoll_fd);
     free(poller);
 }
@@ -39,7 +47,10 @@ static int control(
         .data.ptr = owner,
     };
 
-    return epoll_ctl(poller->epoll_fd, operation, fd, &event);
+    pthread_mutex_lock(&poller->control_lock);
+    int result = epoll_ctl(poller->epoll_fd, operation, fd, &event);
+    pthread_mutex_unlock(&poller->control_lock);
+    return result;
 }
 
 int poller_add(struct poller *poller, int fd, void *owner)
@@ -65,7 +76,7 @@ int poller_want(struct poller *poller, int fd, void *owner, enum poller_want wan
  * the socket does (epoll(7)): being explicit costs a call per connection. */
 void poller_remove(struct poller *poller, int fd)
 {
-    epoll_ctl(poller->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    control(poller, EPOLL_CTL_DEL, fd, NULL, 0);
 }
 
 /* The cost of epoll: what is ready, however many descriptors are registered.

@@ -52,8 +52,8 @@ static void *work(void *argument)
 
 void pool_push(struct pool *pool, struct task *task)
 {
-    task->next = NULL;
     pthread_mutex_lock(&pool->lock);
+    task->next = NULL;
     if (pool->first == NULL)
         pool->first = task;
     else

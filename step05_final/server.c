@@ -424,13 +424,13 @@ static void begin_drain(struct server *server)
 {
     struct task_list ready = {NULL, NULL};
 
-    log_line(LOG_INFO, "drain", "open=%u", server->timers.count);
     server->drain_end_ms = timer_now_ms() + server->limits.drain_ms;
     atomic_store(&server->wake_on_end, true);
     server->accept_resume_ms = TIMER_NEVER;
     accept_clients(server, server->limits.max_connections);
     close(server->listener);
     server->listener = -1;
+    log_line(LOG_INFO, "drain", "open=%u", server->timers.count);
     for (unsigned i = 0; i < server->timers.count; i++) {
         struct conn *conn = conn_of(server->timers.slots[i]);
         if (conn_notify(conn, CONN_DRAIN))

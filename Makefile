@@ -1,0 +1,64 @@
+# The course. `make help` lists what there is.
+
+STEPS := step01_blocking step02_select step03_epoll step04_threadpool step05_final
+directory = $(filter step$(1)_%,$(STEPS))
+before = $(word $(shell expr $(1) - 1),$(STEPS))
+
+PORT ?= 8080
+
+all: $(STEPS) ## build the servers of all steps
+
+$(STEPS):
+	@$(MAKE) --no-print-directory -C $@
+
+run: step05_final ## run the final server (PORT=8080)
+	@exec step05_final/server -p $(PORT)
+
+tools:
+	@$(MAKE) --no-print-directory -C tests
+
+test: all tools ## run all tests (about 3 minutes)
+	@tests/run all
+
+check: tools ## test one server: STEP=03, or SERVER=path [STEP=03]; FILTER='name'
+ifneq ($(SERVER),)
+	@CHECK_RERUN='make check SERVER=$(SERVER)$(if $(STEP), STEP=$(STEP))' \
+	    SERVER='$(abspath $(SERVER))' tests/run $(if $(STEP),step $(STEP),contract)
+else ifneq ($(call directory,$(STEP)),)
+	@$(MAKE) --no-print-directory -C $(call directory,$(STEP))
+	@CHECK_RERUN='make check STEP=$(STEP)' tests/run step $(STEP)
+else
+	@echo "make check STEP=01 to STEP=05, or make check SERVER=path/to/server" >&2; exit 2
+endif
+
+diff: ## what is new in a step: STEP=02 to STEP=05
+ifneq ($(filter 02 03 04 05,$(STEP)),)
+	@tests/diff $(call before,$(STEP)) $(call directory,$(STEP))
+else
+	@echo "make diff STEP=02 to STEP=05" >&2; exit 2
+endif
+
+mutants: all tools ## prove the tests: each wrong server must be rejected
+	@tests/mutants/run
+
+sanitize: tools ## the tests on servers built with sanitizers
+	@tests/run sanitized
+
+test-long: all tools ## what takes longer: sanitizers, mutants, repetitions (10 minutes)
+	@tests/long
+
+test-repeat: all tools ## the same tests again and again, idle and under load
+	@tests/repeat
+
+format: ## lay out all C code as .clang-format says
+	clang-format -i step*/*.[ch] tests/src/*.[ch]
+
+clean: ## remove all that was built
+	@for d in $(STEPS) tests; do $(MAKE) --no-print-directory -C $$d clean; done
+	rm -rf step*/build-* tests/mutants/work
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+.PHONY: all $(STEPS) run tools test check diff mutants sanitize test-long test-repeat \
+	format clean help

@@ -1,0 +1,20 @@
+#!/usr/bin/env bats
+# What step 01 promises is the contract (tests/contract.bats). Here stands its wall.
+#
+# bats file_tags=step01
+
+load ../tests/lib.bash
+
+HERE=step01_blocking/README.md
+
+# bats test_tags=wall
+@test "wall: one silent client holds up everyone" {
+    about "let client a be served, then sent a message as client b" \
+        "if b is answered while a is connected, this is more than step 01; well done, go on with step 02" \
+        "$HERE, \"The read loop\""
+    start_server
+    probe 'open a' 'echo a "I am here\n"' 'open b' 'send b "and I wait\n"' \
+        'silent b 300' 'echo a "still here\n"' 'silent b 100' \
+        'close a' 'expect b "and I wait\n"'
+    stop_server
+}

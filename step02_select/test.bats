@@ -1,0 +1,169 @@
+#!/usr/bin/env bats
+# What step 02 promises: many clients in one thread, none of whom holds up the others.
+# Every later step keeps it. The tests tagged `wall` show what step 02 cannot do.
+#
+# bats file_tags=step02
+
+load ../tests/lib.bash
+load ../tests/counting.bash
+
+HERE=step02_select/README.md
+
+LOAD_PID=''
+
+# start_load ARGUMENT...: a load on the server, in the background.
+start_load() {
+    timeout 20 "$TOOLS/load" -p "$PORT" "$@" >"$BATS_TEST_TMPDIR/load" 2>&1 3>&- 4>&- &
+    LOAD_PID=$!
+    STARTED_PIDS+=("$LOAD_PID")
+}
+
+@test "silent clients hold nobody up" {
+    about "connected 50 clients that say nothing, then sent a message as one more" \
+        "a recv on a socket that has nothing blocks the thread: wait for readiness before each recv, and make the sockets non-blocking" \
+        "$HERE, \"Non-blocking sockets\""
+    start_server
+    probe 'open s*50' 'open b' 'echo b "hello\n"' 'half-close b' 'eof b' 'echo s "and we\n"'
+    stop_server
+}
+
+@test "900 clients at once" {
+    about "connected 900 clients, sent a message as each of them, twice" \
+        "every connection needs its own state: a buffer or a position that two share mixes them up" \
+        "$HERE, \"The state of a connection\""
+    start_server
+    probe 'within 10000' 'open x*900' 'echo x "first\n"' 'echo x "second message\n"' \
+        'half-close x' 'eof x'
+    stop_server
+}
+
+@test "50 streams at once" {
+    about "sent 200 KB as each of 50 clients at the same time, reading what comes back" \
+        "after a short send the rest must be kept, per connection, and sent from where it stopped" \
+        "$HERE, \"Backpressure\""
+    start_server
+    probe 'within 10000' 'open x*50' 'stream x 200k'
+    stop_server
+}
+
+@test "a client that never reads holds nobody up and loses nothing" {
+    about "sent as client p until nothing more went, without reading; then a message as client b; then read as p" \
+        "keep what send did not take and wait until that socket is writable; never wait inside send" \
+        "$HERE, \"Backpressure\""
+    start_server
+    probe 'within 10000' 'open p' 'pour p blocks' 'open b' 'echo b "hello\n"' 'stream b 100k' \
+        'drink p' 'echo p "again\n"'
+    stop_server
+}
+
+@test "a client that half-closes with its echo unread gets all of it" {
+    about "sent as client p until nothing more went, half-closed, then read" \
+        "the end of the input is not the end of the output: close when all has been sent" \
+        "$HERE, \"Backpressure\""
+    start_server
+    probe 'within 10000' 'open p' 'pour p blocks' 'half-close p' 'drink p slow' 'eof p'
+    stop_server
+}
+
+# bats test_tags=exact
+@test "clients that never read cost little memory" {
+    about "sent up to 8 MB as each of 20 clients that never read" \
+        "while output is pending, do not read: then one buffer is all that a client can fill" \
+        "$HERE, \"Backpressure\""
+    start_server
+    probe 'within 10000' 'open a' 'echo a "warm\n"' mark 'open p*20' 'pour p max=8M' \
+        'grew rss max=4000' 'echo a "alive\n"'
+    stop_server
+}
+
+# bats test_tags=exact
+@test "waiting costs no CPU time" {
+    about "left 100 clients idle, one with its echo unread, one of those half-closed, for half a second" \
+        "the loop turns without anything to do: perhaps it waits for writable when there is nothing to write, or for an end that it has already seen" \
+        "$HERE, \"The reactor\""
+    start_server
+    probe 'within 10000' 'open i*100' 'echo i "x"' 'open p*2' 'pour p blocks' 'half-close p' \
+        'open w' 'echo w "settled"' mark 'silent w 500' 'grew cpu max=200' 'echo i "y"'
+    stop_server
+}
+
+@test "resets of some leave the others alone" {
+    about "connected 100 clients, reset 50 of them, some with data on the way" \
+        "an error of one socket ends that connection, and nothing else" \
+        "step01_blocking/README.md, \"Errors end one connection\""
+    start_server
+    probe 'open a*50' 'open r*50' 'echo a "one\n"' 'echo r "one\n"' 'send r random:20k' \
+        'reset r' 'echo a "two\n"' 'open n*50' 'echo n "three\n"' 'echo a "four\n"'
+    stop_server
+}
+
+@test "a client that resets while others are ready as well" {
+    about "stopped the server, queued messages of 40 clients and the resets of 20, let it go on" \
+        "within one batch of ready connections, one may be gone when its turn comes" \
+        "$HERE, \"The reactor\""
+    start_server
+    probe 'open a*20' 'open r*20' 'echo a "one\n"' 'echo r "one\n"' stop 'send a "two\n"' \
+        'send r "two\n"' 'reset r' 'open n*20' 'send n "new\n"' cont 'expect a "two\n"' \
+        'expect n "new\n"' 'echo a "three\n"'
+    stop_server
+}
+
+@test "a client that sends without a pause does not starve the others" {
+    about "sent as fast as possible on 4 connections, then a message as one more" \
+        "one recv per readiness, not until the socket is empty: a fast client's never is" \
+        "$HERE, \"The reactor\""
+    start_server
+    start_load -c 4 -s 65536 -d 16 -t 3 -w 0
+    probe 'within 5000' 'visit 1 "hello"' 'visit 20 "hello"'
+    expect_alive
+    stop_server
+}
+
+@test "SIGTERM ends it under full load" {
+    about "sent SIGTERM while 64 clients kept the server busy" \
+        "pselect and epoll_pwait let a signal in only when nothing is ready; under load something always is. Look whether one is pending" \
+        "$HERE, \"Stop signals\""
+    start_server
+    start_load -c 64 -s 64 -t 10 -w 0
+    probe 'visit 3 "hello"'
+    stop_server
+}
+
+@test "descriptors return to their base line after 900 clients" {
+    about "connected 900 clients; half of them left with a close, half with a reset" \
+        "every way out of a connection must close its descriptor" \
+        "$HERE, \"The state of a connection\""
+    start_server
+    probe 'visit 1 "warm"'
+    local base
+    base=$(fd_count)
+    probe 'within 10000' 'open c*450' 'open r*450' 'echo c "x"' 'echo r "x"' 'close c' 'reset r'
+    expect_fds "$base"
+    stop_server
+}
+
+# bats test_tags=wall
+@test "wall: at most 1,024 descriptors" {
+    about "connected 1,100 clients" \
+        "FD_SET with a descriptor from FD_SETSIZE on writes behind the set: close such a connection at once" \
+        "$HERE, \"FD_SETSIZE\""
+    start_server
+    # Those whose descriptors select cannot watch are closed; all others are served, and
+    # when some have left, others may come.
+    probe 'within 10000' 'open a*900' 'echo a "first\n"' 'open b*120' 'open c*80' 'closed c' \
+        'echo a "second\n"' 'close b' 'close a' 'open d*500' 'echo d "third\n"'
+    expect_alive
+    stop_server
+}
+
+# bats test_tags=wall
+@test "wall: each wake-up costs as much as there are connections" {
+    about "counted the descriptors that the kernel is asked about, for each message of one client beside 800 idle ones" \
+        "if it is a few for each message, this is more than step 02; well done, go on with step 03" \
+        "$HERE, \"The reactor\""
+    counted_server
+    count_load -c 1 -i 800 -t 0.3
+    (($(counts watched) >= 400 * REPLIES)) ||
+        report "$(($(counts watched) / REPLIES)) descriptors for each message" "400 or more"
+    stop_server
+}

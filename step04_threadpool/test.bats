@@ -1,0 +1,147 @@
+#!/usr/bin/env bats
+# What step 04 promises: slow work overlaps and all cores work, and yet each connection is
+# served by one thread at a time. Step 05 keeps it. The tests tagged `wall` show what
+# step 04 cannot do.
+#
+# bats file_tags=step04
+
+load ../tests/lib.bash
+load ../tests/counting.bash
+
+HERE=step04_threadpool/README.md
+
+@test "slow work overlaps" {
+    about "sent a message as each of 8 clients to a server with 8 workers whose process call takes 0.3 s" \
+        "process must run in the workers, not in the main thread, and not under the lock of the queue" \
+        "$HERE, \"Handing over\""
+    start_server -t 8 -w 300000
+    probe 'open x*8' mark 'send x "query\n"' 'within 5000' 'expect x "query\n"' \
+        'grew clock max=1200'
+    stop_server
+}
+
+@test "several cores are wanted at the same time" {
+    about "let 4 clients compute for 0.3 s each, and looked how many threads of the server wanted a core" \
+        "the workers wait for each other: perhaps run is called under the lock of the queue" \
+        "$HERE, \"The pool\""
+    start_server -t 4 -c 300000
+    probe 'open x*4' 'send x "query\n"' &
+    local probe_pid=$!
+    wait_until 5000 cores_wanted 2 || report "never two threads at a time" "two or more"
+    wait "$probe_pid"
+    stop_server
+}
+
+@test "more slow requests than workers" {
+    about "sent a message as each of 12 clients to a server with 4 workers whose process call takes 0.2 s" \
+        "what does not find a free worker waits in the queue, and none is forgotten" \
+        "$HERE, \"The pool\""
+    start_server -t 4 -w 200000
+    probe 'open x*12' 'send x "query\n"' 'within 5000' 'expect x "query\n"' 'echo x "again\n"'
+    stop_server
+}
+
+# bats test_tags=exact
+@test "-t says how many threads there are" {
+    about "started the server with -t 3, counted its threads with 200 clients connected" \
+        "a fixed pool: the main thread and the workers; no thread per connection" \
+        "$HERE, \"The pool\""
+    start_server -t 3
+    probe 'open x*200' 'echo x "hello\n"'
+    local threads=("/proc/$SERVER_PID/task/"*)
+    ((${#threads[@]} == 4)) || report "${#threads[@]} threads" "4: the main thread and 3 workers"
+    stop_server
+}
+
+@test "one connection has one worker at a time" {
+    about "sent 100 KB in small pieces as each of 30 clients, with 16 workers" \
+        "two workers serve one connection: an event must be a token (EPOLLONESHOT), armed again only when all is done" \
+        "$HERE, \"Re-arm last\""
+    start_server -t 16
+    probe 'within 10000' 'open x*30' 'stream x 100k chunk=50'
+    stop_server
+}
+
+@test "slow readers occupy no worker" {
+    about "let 10 clients send without reading to a server with 2 workers, then sent a message as one more" \
+        "a worker must not wait for a socket to become writable: keep the rest, wait for EPOLLOUT, go on" \
+        "$HERE, \"Handing over\""
+    start_server -t 2
+    probe 'within 10000' 'open p*10' 'pour p blocks' 'visit 5 "hello"' 'drink p'
+    stop_server
+}
+
+@test "silent clients occupy no worker" {
+    about "connected 50 silent clients to a server with 2 workers, then sent a message as one more" \
+        "a worker must not wait in recv: hand over what is ready, and nothing else" \
+        "$HERE, \"Handing over\""
+    start_server -t 2
+    probe 'open s*50' 'visit 5 "hello"' 'echo s "hello\n"'
+    stop_server
+}
+
+# bats test_tags=wall
+@test "wall: one epoll_ctl for each request" {
+    about "counted the calls of epoll_ctl for the messages of 10 clients" \
+        "if there are fewer than messages, this is more than step 04; well done, go on with step 05" \
+        "$HERE, \"Re-arm last\""
+    counted_server
+    count_load -c 10 -t 0.3
+    (($(counts epoll_ctl) >= REPLIES)) ||
+        report "$(counts epoll_ctl) calls for $REPLIES messages" "at least as many"
+    stop_server
+}
+
+# bats test_tags=wall
+@test "wall: no bound on connections" {
+    about "connected 3,000 clients that sent one message and then nothing" \
+        "if it costs less than 6 MB, this is more than step 04; well done, go on with step 05" \
+        "$HERE, \"The pool\""
+    start_server
+    probe 'within 10000' 'open w' 'echo w "warm"' mark 'open x*3000' 'echo x "hello\n"' \
+        'grew rss min=6000' 'echo x "all of us are here\n"'
+    stop_server
+}
+
+# bats test_tags=wall
+@test "wall: a silent client stays for ever" {
+    about "connected a client that said nothing for 1.5 s" \
+        "if it was closed, this is more than step 04; well done, go on with step 05" \
+        "$HERE, \"The pool\""
+    start_server
+    probe 'open a' 'echo a "hello\n"' 'silent a 1500' 'echo a "still here\n"'
+    stop_server
+}
+
+# bats test_tags=wall
+@test "wall: SIGTERM drops replies in flight" {
+    about "queued a request as each of two clients, with one worker, and sent SIGTERM" \
+        "if both were answered, this is more than step 04; well done, go on with step 05" \
+        "$HERE, \"Shutdown\""
+    start_server -t 1 -w 300000
+    # Whichever is first, the other is still queued when the signal comes.
+    probe stop 'open x*2' 'send x "query\n"' cont 'signal TERM' gone
+    expect_exit 0
+    start_server -t 1 -w 300000
+    refute probe stop 'open x*2' 'send x "query\n"' cont 'signal TERM' 'expect x "query\n"'
+}
+
+# bats test_tags=wall
+@test "wall: out of descriptors it spins" {
+    about "let more clients wait than a server with 32 descriptors can take, and counted its accepts for half a second" \
+        "if there are only a few, this is more than step 04; well done, go on with step 05" \
+        "$HERE, \"The pool\""
+    local before after
+    SERVER_WRAP="prlimit --nofile=32:32"
+    counted_server
+    probe 'open a*50' 'silent a 500' &
+    local probe_pid=$!
+    wait_until 2000 accepts_more_than 100
+    before=$(counts accept4)
+    wait_until 2000 accepts_more_than $((before + 2000)) ||
+        report "$(($(counts accept4) - before)) accepts" "more than 2,000"
+    wait "$probe_pid"
+    stop_server
+}
+
+accepts_more_than() { (($(counts accept4) > $1)); }

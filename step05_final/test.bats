@@ -1,0 +1,336 @@
+#!/usr/bin/env bats
+# What the final server promises: limits and policies everywhere, and an end in which
+# nothing is lost.
+#
+# bats file_tags=step05
+
+load ../tests/lib.bash
+load ../tests/counting.bash
+
+HERE=step05_final/README.md
+
+expect_log() {
+    grep -q -- "$1" "$SERVER_ERR" || report "no line with $1 on stderr" "one"
+}
+
+# ---- scheduling -------------------------------------------------------------------
+
+# bats test_tags=exact
+@test "each connection is registered once" {
+    about "counted the calls of epoll_ctl for the messages of 10 clients" \
+        "edge-triggered and registered for everything, a connection never needs epoll_ctl again" \
+        "$HERE, \"Registered once\""
+    counted_server
+    count_load -c 10 -t 0.3
+    (($(counts epoll_ctl) <= 20)) ||
+        report "$(counts epoll_ctl) calls for 10 connections and $REPLIES messages" "20 or fewer"
+    stop_server
+}
+
+# bats test_tags=exact
+@test "a short recv is the last one" {
+    about "counted the calls of recv for the messages of 64 clients" \
+        "a recv that gave less than it was asked for has emptied the socket; another one, only to hear EAGAIN, is a wasted system call" \
+        "$HERE, \"Give back\""
+    counted_server
+    count_load -c 64 -t 0.3
+    (($(counts recv) * 10 <= REPLIES * 11 + 1280)) ||
+        report "$(counts recv) calls of recv for $REPLIES messages" "hardly more than one each"
+    stop_server
+}
+
+@test "a stream longer than a turn does not starve the others" {
+    about "sent 4 endless streams to a server with 1 worker, then messages as one more client" \
+        "after some rounds a connection goes to the end of the queue" \
+        "$HERE, \"Give back\""
+    start_server -t 1
+    timeout 20 "$TOOLS/load" -p "$PORT" -c 4 -s 1048576 -d 4 -t 3 -w 0 >/dev/null 3>&- 4>&- &
+    STARTED_PIDS+=($!)
+    probe 'within 5000' 'visit 20 "hello"'
+    stop_server
+}
+
+@test "the end that comes with the last bytes is seen" {
+    about "queued bytes and FIN, or bytes, an urgent byte and more bytes, while the server was stopped" \
+        "with EPOLLRDHUP or EPOLLPRI a short recv is not the last one: there is no further edge for what is left" \
+        "$HERE, \"Give back\""
+    start_server
+    local i
+    for i in 1 2 3 4 5; do
+        probe 'open a' 'open b' 'echo a "x"' 'echo b "x"' stop 'send a "last"' 'half-close a' \
+            'send b "one "' 'urgent b "!"' 'send b " two"' cont 'expect a "last"' 'eof a' \
+            'expect b "one ! two"' 'half-close b' 'eof b'
+    done
+    stop_server
+}
+
+# ---- deadlines --------------------------------------------------------------------
+
+@test "--idle-timeout closes who says nothing" {
+    about "connected two clients to a server with an idle timeout of 0.4 s, of which one spoke up every 0.1 s" \
+        "the deadline moves with each recv that brings bytes, and with nothing else" \
+        "$HERE, \"Deadlines\""
+    start_server --idle-timeout 400
+    local i lines=()
+    for i in {1..12}; do lines+=('echo b "still here\n"' 'silent b 100'); done
+    probe 'open a' 'open b' 'echo a "hello\n"' "${lines[@]}" 'closed a' 'echo b "alive\n"'
+    expect_log 'what=timeout .*kind=idle'
+    stop_server
+}
+
+@test "--idle-timeout closes who never said anything" {
+    about "connected 50 clients that said nothing to a server with an idle timeout of 0.3 s" \
+        "the first deadline is set when the connection is accepted" "$HERE, \"Deadlines\""
+    start_server --idle-timeout 300
+    local base
+    base=$(fd_count)
+    probe 'open a*50' 'eof a' 'visit 1 "hello"'
+    expect_fds "$base"
+    stop_server
+}
+
+@test "a long process call is no idleness" {
+    about "sent a message to a server with an idle timeout of 0.2 s and a process call of 0.8 s" \
+        "a connection that a worker has is not idle: only its owner may end it" \
+        "$HERE, \"Deadlines\""
+    start_server --idle-timeout 200 -w 800000
+    probe 'open a' 'send a "query\n"' 'within 5000' 'expect a "query\n"'
+    stop_server
+}
+
+@test "--write-timeout closes who does not take the answer" {
+    about "sent without reading to a server with a write timeout of 1 s" \
+        "from the moment the socket takes no more, the client has that long" \
+        "$HERE, \"Deadlines\""
+    start_server --write-timeout 1000 --idle-timeout 0
+    local base
+    base=$(fd_count)
+    # The five stay connected, without reading, until the sixth hears no more.
+    probe 'within 10000' 'open i' 'open p*5 rcvbuf=4096 sndbuf=16384' 'pour p' 'echo i "hello\n"' gone &
+    local probe_pid=$!
+    wait_until 5000 grep -q 'what=timeout .*kind=write' "$SERVER_ERR" ||
+        report "no line with kind=write on stderr" "five"
+    expect_fds $((base + 1))
+    stop_server
+    wait "$probe_pid"
+}
+
+@test "without timeouts nobody is closed" {
+    about "left a silent client, and one with its echo unread, for a second, with both timeouts 0" \
+        "0 means no limit" "$HERE, \"Deadlines\""
+    start_server --write-timeout 0 --idle-timeout 0
+    probe 'within 10000' 'open a' 'open p' 'pour p blocks' 'silent a 1000' 'drink p' \
+        'echo a "here\n"' 'echo p "here\n"'
+    stop_server
+}
+
+# ---- limits -----------------------------------------------------------------------
+
+@test "--max-connections turns away who comes later" {
+    about "connected 7 clients to a server that takes 5, then one more when one had left" \
+        "count what is open in the main thread, and free what has ended before accepting" \
+        "$HERE, \"Limits\""
+    start_server --max-connections 5
+    probe 'open a*5' 'echo a "in\n"' 'open b*2' 'closed b' 'echo a "still in\n"'
+    expect_log 'what=connections_full'
+    probe 'visit 30 "one at a time\n"'
+    stop_server
+}
+
+# bats test_tags=exact
+@test "out of descriptors it pauses" {
+    about "let more clients wait than a server with 32 descriptors can take, and counted its calls for half a second" \
+        "a level-triggered listener is ready for ever while nothing can be accepted: disarm it, and look again when a connection ends" \
+        "$HERE, \"Out of descriptors\""
+    local accepts waits
+    SERVER_WRAP="prlimit --nofile=32:32"
+    counted_server
+    probe 'open a*60' 'open w' 'silent w 300' &
+    local probe_pid=$!
+    wait_until 5000 grep -q 'what=accept_paused' "$SERVER_ERR" ||
+        report "no line with accept_paused on stderr" "one"
+    wait "$probe_pid"
+    accepts=$(counts accept4) waits=$(counts epoll_wait)
+    ((accepts <= 200 && waits <= 300)) ||
+        report "$accepts calls of accept4 and $waits of epoll_wait" "some dozens"
+    probe 'visit 10 "hello\n"'
+    (($(grep -c 'what=accept_paused' "$SERVER_ERR") <= 3)) ||
+        report "$(grep -c accept_paused "$SERVER_ERR") lines about it" "one for each time"
+    stop_server
+}
+
+@test "whoever waits for a descriptor gets the first that is free" {
+    about "let 40 clients wait for a server with 32 descriptors, and let the served ones leave" \
+        "the worker that closes a connection wakes the main thread when accepting is paused" \
+        "$HERE, \"Out of descriptors\""
+    SERVER_WRAP="prlimit --nofile=32:32"
+    start_server
+    probe 'within 5000' 'open a*15' 'echo a "in\n"' 'open b*25' 'send b "waiting\n"' 'close a' \
+        'open c' 'reset c' 'close b' 'visit 3 "hello"'
+    stop_server
+}
+
+# bats test_tags=exact
+@test "an idle connection costs next to nothing" {
+    about "connected 3,000 clients that sent one message and then nothing" \
+        "buffers belong to the workers; a connection keeps only what could not be sent" \
+        "$HERE, \"Memory\""
+    start_server
+    probe 'within 10000' 'open w' 'echo w "warm"' mark 'open x*3000' 'echo x "hello\n"' \
+        'grew rss max=1500'
+    stop_server
+}
+
+@test "wrong values of the long options" {
+    about "started the server with values that are none" \
+        "digits only, and in range: status 2, the option's name and the usage" \
+        "$HERE, \"Limits\""
+    local wrong
+    for wrong in '--max-connections 0' '--max-connections x' '--idle-timeout -1' \
+        '--write-timeout 1s' '--drain-timeout 99999999999' '--log-level loud' '--sched fifo' \
+        '--idle-timeout' '--no-such-option'; do
+        # shellcheck disable=SC2086 # two words
+        try_server $wrong
+        ((TRIED_STATUS == 2)) || report "$wrong: status $TRIED_STATUS" "status 2"
+        [[ $TRIED_ERR == *"${wrong%% *}"* && $TRIED_ERR == *usage:* ]] ||
+            report "$wrong: $TRIED_ERR" "stderr with the option's name and the usage"
+        [[ -z $TRIED_OUT ]] || report "$wrong: stdout $TRIED_OUT" "nothing on stdout"
+    done
+}
+
+# ---- the end ----------------------------------------------------------------------
+
+@test "SIGTERM: all that has come is answered" {
+    about "sent SIGTERM while 8 requests of 0.3 s were processed or queued for 2 workers" \
+        "stop accepting, but go on until every connection has its answer" \
+        "$HERE, \"Drain\""
+    start_server -t 2 -w 200000
+    probe 'open x*8' stop 'send x "query\n"' cont 'signal TERM' 'within 5000' \
+        'expect x "query\n"' 'eof x' 'close x' gone
+    expect_exit 0
+}
+
+@test "SIGTERM: who waits in the accept queue is answered" {
+    about "connected and sent while the server was stopped, sent SIGTERM, let it go on" \
+        "to the client its connect has succeeded: accept until EAGAIN before closing the listener" \
+        "$HERE, \"Drain\""
+    start_server
+    probe stop 'open x*50' 'send x "query\n"' 'signal TERM' cont 'expect x "query\n"' 'eof x' \
+        'close x' gone
+    expect_exit 0
+}
+
+@test "SIGTERM: nobody else is accepted" {
+    about "connected after SIGTERM, while a client that had not taken its answer kept the server draining" \
+        "close the listener first" "$HERE, \"Drain\""
+    start_server
+    probe 'within 10000' 'open p' 'pour p blocks' 'signal TERM' gone &
+    local probe_pid=$!
+    wait_until 5000 grep -q 'what=drain' "$SERVER_ERR" ||
+        report "no line with what=drain on stderr" "one"
+    probe refused
+    wait "$probe_pid"
+    expect_exit 0
+}
+
+@test "SIGTERM: idle clients hear the end and keep what they have" {
+    about "sent SIGTERM while 20 clients were idle and one had its echo unread" \
+        "shutdown(SHUT_WR) when all is sent, then wait for the client's FIN: a close with unread input resets the connection, and a reset takes what the client has not read" \
+        "$HERE, \"Drain\""
+    start_server --drain-timeout 10000
+    probe 'within 8000' 'open i*20' 'echo i "x"' 'open p' 'pour p blocks' 'signal TERM' 'eof i' \
+        'send i "too late"' 'close i' 'drink p' 'eof p' 'close p' gone
+    expect_exit 0
+}
+
+@test "SIGTERM: the deadline ends who does not leave" {
+    about "sent SIGTERM while one client did not read and one did not close" \
+        "the drain has a deadline: then the process ends all the same" "$HERE, \"Drain\""
+    start_server
+    probe 'within 10000' 'open i' 'open p' 'pour p blocks' 'signal TERM' 'within 2500' gone
+    expect_exit 0
+    expect_log 'what=stopped open=2'
+}
+
+# The thread that is left behind is what ThreadSanitizer calls a leak.
+# bats test_tags=exact
+@test "SIGTERM: the deadline ends a long process call" {
+    about "sent SIGTERM while a worker was in a process call of 20 s" \
+        "a thread in process cannot be stopped, and must not be waited for: say so in the log and _exit" \
+        "$HERE, \"Drain\""
+    start_server -w 20000000
+    probe 'open a' 'send a "query\n"' stop cont
+    stop_server
+    expect_log 'busy=1'
+}
+
+@test "a second signal ends it at once" {
+    about "sent SIGTERM and SIGINT to a server with a drain timeout of a minute and a client that does not leave" \
+        "who asks twice means it" "$HERE, \"Drain\""
+    start_server --drain-timeout 60000
+    probe 'open a' 'echo a "x"' 'signal TERM' 'eof a' 'signal INT' gone
+    expect_exit 0
+}
+
+# ---- the log ----------------------------------------------------------------------
+
+@test "a log line is time, level, what, and pairs" {
+    about "started and stopped the server at the level debug, with one client" \
+        "logfmt: key=value, a line per event" "$HERE, \"The log\""
+    start_server --log-level debug
+    probe 'visit 1 "hello"'
+    stop_server
+    local line
+    while read -r line; do
+        [[ $line =~ ^time=20[0-9-]+T[0-9:.]+Z\ level=(error|warn|info|debug)\ what=[a-z_]+(\ [a-z_]+=[^ ]+)*$ ]] ||
+            report "the line: $line" "time=... level=... what=... and key=value pairs"
+    done <"$SERVER_ERR"
+    expect_log 'level=debug what=accepted conn=1'
+    expect_log 'level=info what=drain'
+}
+
+@test "--log-level error is silent about clients" {
+    about "started the server at the level error and let clients come and go" \
+        "lines below the level are not written" "$HERE, \"The log\""
+    start_server --log-level error
+    probe 'visit 3 "hello"' 'vanish 50 reset'
+    stop_server
+    [[ ! -s $SERVER_ERR ]] || report "stderr: $(server_stderr)" "nothing on stderr"
+}
+
+# with_stderr REDIRECTION: start_server will run the server with it.
+with_stderr() {
+    printf '#!/bin/bash\nexec "$@" %s\n' "$1" >"$BATS_TEST_TMPDIR/redirected"
+    chmod +x "$BATS_TEST_TMPDIR/redirected"
+    SERVER_WRAP="$BATS_TEST_TMPDIR/redirected"
+}
+
+@test "a stderr that nobody reads blocks nobody" {
+    about "started the server at the level debug with stderr on a full pipe, let 2,000 clients come" \
+        "ask poll before each write; what does not fit is lost, and counted" "$HERE, \"The log\""
+    mkfifo "$BATS_TEST_TMPDIR/pipe"
+    with_stderr "2<>'$BATS_TEST_TMPDIR/pipe'"
+    start_server --log-level debug
+    probe 'visit 2000 "hello"'
+    # Now somebody reads: the next line says how many were lost.
+    exec 5<>"$BATS_TEST_TMPDIR/pipe"
+    timeout 1 cat <&5 >"$BATS_TEST_TMPDIR/read" 5>&- || true
+    probe 'visit 1 "hello"'
+    timeout 1 cat <&5 >>"$BATS_TEST_TMPDIR/read" 5>&- || true
+    exec 5>&-
+    grep -q ' lost=[1-9]' "$BATS_TEST_TMPDIR/read" || report "no line says lost=N" "one that does"
+    stop_server
+}
+
+@test "a closed stderr, a full disk: the server goes on" {
+    about "started the server at the level debug with stderr closed, then on a full device" \
+        "keep descriptor 2 occupied, or a client's socket gets its number and the log lines" \
+        "$HERE, \"The log\""
+    local redirection
+    for redirection in '2>&-' '2>/dev/full' '<&- 2>&-'; do
+        with_stderr "$redirection"
+        start_server --log-level debug
+        probe 'visit 20 "hello"' 'open a' 'echo a "no log line here"' 'half-close a' 'eof a'
+        stop_server
+    done
+}

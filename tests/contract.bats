@@ -1,0 +1,537 @@
+#!/usr/bin/env bats
+# contract.bats - what every server of the course must do: bytes come back unchanged and
+# in order, nothing that a client does ends the process, signals end it cleanly, and the
+# command line is what it says. Nothing here needs two clients to be served at once.
+#
+# Where order matters, the server is stopped (SIGSTOP), everything it shall find is queued
+# in the kernel, and it is let go: then no timing is left. So the first test is that a
+# server survives this, and a failure there explains others.
+#
+# bats file_tags=contract
+
+load lib.bash
+
+HERE=step01_blocking/README.md
+
+# ---- stop and continue ------------------------------------------------------------
+
+@test "survives STOP and CONT" {
+    about "stopped the server (kill -STOP), let it go on (kill -CONT), sent a message" \
+        "after CONT some waiting calls, epoll_wait among them, return -1 with EINTR; that is no error: wait again" \
+        "$HERE, \"Signals\""
+    start_server
+    probe stop cont stop cont 'open a' 'echo a "x"' 'close a' \
+        'open b' stop cont 'echo b "x"' stop cont 'close b' 'open c' 'echo c "x"'
+    end_server
+}
+
+# ---- the line on stdout -----------------------------------------------------------
+
+# expect_stdout REGEX: the whole of stdout is one line that matches.
+expect_stdout() {
+    local all
+    all=$(cat "$SERVER_OUT" && echo .) # the point keeps the final newline
+    [[ $all =~ ^$1$'\n'\.$ ]] || report "on stdout: $(<"$SERVER_OUT")" "one line on stdout: $1"
+}
+
+@test "prints one line on stdout: where it listens" {
+    about "started the server, let three clients come, one of them with a reset" \
+        "print \"listening on ADDRESS:PORT\" once, flush it, and send all else to stderr" \
+        "$HERE, \"The socket\""
+    start_server
+    expect_stdout 'listening on 127\.0\.0\.1:[1-9][0-9]*'
+    probe 'open a' 'echo a "hello\n"' 'half-close a' 'eof a' 'open b' 'echo b "x"' 'reset b' \
+        'visit 1 "hello"'
+    end_server
+    expect_stdout 'listening on 127\.0\.0\.1:[1-9][0-9]*'
+}
+
+@test "listens on an IPv6 address" {
+    about "started the server with -b ::1" \
+        "the family of the socket follows from the address; in the line, IPv6 stands in brackets" \
+        "$HERE, \"The socket\""
+    grep -qs '^0\{31\}1 ' /proc/net/if_inet6 || skip "no IPv6 loopback on this machine"
+    start_server -b ::1
+    expect_stdout 'listening on \[::1\]:[1-9][0-9]*'
+    probe 'open a' 'echo a "hello\n"' 'stream a 100k'
+    end_server
+}
+
+@test "listens on 127.0.0.1 alone unless told otherwise" {
+    about "started the server without -b, connected to 127.0.0.2" \
+        "perhaps it listens on all addresses (INADDR_ANY); the default is 127.0.0.1" \
+        "$HERE, \"The socket\""
+    start_server
+    probe 'visit 1 "hello"'
+    probe -a 127.0.0.2 refused
+    end_server
+}
+
+@test "listens on the address of -b" {
+    about "started the server with -b 127.0.0.2, connected there and to 127.0.0.1" \
+        "-b ADDR is the address given to bind" "$HERE, \"The socket\""
+    start_server -b 127.0.0.2
+    expect_stdout 'listening on 127\.0\.0\.2:[1-9][0-9]*'
+    probe 'visit 1 "hello"'
+    probe -a 127.0.0.1 refused
+    end_server
+}
+
+@test "serves with stdin closed" {
+    about "started the server with descriptor 0 closed" \
+        "then a socket may get descriptor 0: it is a descriptor like others" \
+        "$HERE, \"The socket\""
+    SERVER_STDIN=closed start_server
+    probe 'open a' 'echo a "hello\n"' 'half-close a' 'eof a' 'visit 3 "x"'
+    end_server
+}
+
+# ---- bytes come back --------------------------------------------------------------
+
+@test "echoes one message" {
+    about "sent one message" "receive, and send back as many bytes as came" \
+        "$HERE, \"The read loop\""
+    start_server
+    probe 'open a' 'echo a "hello\n"' 'silent a' 'half-close a' 'eof a'
+    end_server
+}
+
+@test "several messages on one connection" {
+    about "sent 3 messages on one connection" \
+        "perhaps recv is called once; loop until it returns 0" "$HERE, \"The read loop\""
+    start_server
+    probe 'open a' 'echo a "msg 1\n"' 'echo a "msg 2\n"' 'echo a "msg 3\n"' 'half-close a' 'eof a'
+    end_server
+}
+
+@test "a shorter message after a longer one" {
+    about "sent a long message, then a short one" \
+        "perhaps the whole buffer is sent back, not the bytes that came" "$HERE, \"The read loop\""
+    start_server
+    probe 'open a' 'echo a "a long message\n"' 'echo a "x"' 'silent a' 'echo a "ab\n"' \
+        'half-close a' 'eof a'
+    end_server
+}
+
+@test "every byte value" {
+    about "sent the 256 byte values, and a message that begins and ends with NUL" \
+        "bytes are no string: strlen, %s and printf stop at a NUL" "$HERE, \"The read loop\""
+    start_server
+    local all='' value
+    for value in {0..255}; do
+        printf -v all '%s\\x%02x' "$all" "$value"
+    done
+    probe 'open a' "echo a \"$all\"" 'echo a "\0a\0\0b\0"' 'echo a "\xff"' 'half-close a' 'eof a'
+    end_server
+}
+
+@test "a message that comes byte by byte" {
+    about "sent a message with one send per byte" \
+        "one recv may bring any part of a message: echo what is there, expect no whole message" \
+        "$HERE, \"The read loop\""
+    start_server
+    probe 'open a' 'drip a "one byte at a time\n"' 'expect a "one byte at a time\n"' \
+        'half-close a' 'eof a'
+    end_server
+}
+
+@test "a message without a newline" {
+    about "sent a message without a newline and waited for its echo" \
+        "do not wait for the end of a line: TCP has none" "$HERE, \"The read loop\""
+    start_server
+    probe 'open a' 'echo a "no newline"' 'echo a "\n\n"' 'echo a " again"' 'half-close a' 'eof a'
+    end_server
+}
+
+@test "a message longer than any buffer" {
+    about "sent 65,537 bytes at once" \
+        "a message may take many calls of recv and many of send" "$HERE, \"Partial sends\""
+    start_server
+    probe 'open a' 'echo a random:65537' 'silent a' 'half-close a' 'eof a'
+    end_server
+}
+
+@test "a stream of 1 MB" {
+    about "sent 1 MB while reading the echo" \
+        "send may take fewer bytes than asked; go on with the rest, from where it stopped" \
+        "$HERE, \"Partial sends\""
+    start_server
+    probe 'open a' 'stream a 1M' 'close a' 'open b' 'stream b 100k chunk=777 seed=7'
+    end_server
+}
+
+@test "a client that reads slowly" {
+    about "sent 300,000 bytes with a small receive buffer, reading in small pieces" \
+        "the rest of a partial send must wait, neither dropped nor sent twice" \
+        "$HERE, \"Partial sends\""
+    start_server
+    probe 'open a rcvbuf=16k sndbuf=16k' 'stream a 300k slow'
+    end_server
+}
+
+@test "a client that sends all and reads only then" {
+    about "sent without reading until the server took no more, then read" \
+        "the rest of a partial send must wait until the client reads, and be sent then" \
+        "$HERE, \"Partial sends\""
+    start_server
+    probe 'open a' 'pour a' 'drink a' 'echo a "and on\n"' 'pour a' stop cont 'drink a' 'half-close a' 'eof a'
+    end_server
+}
+
+@test "urgent data is data" {
+    about "sent bytes, an urgent byte (MSG_OOB), more bytes" \
+        "without SO_OOBINLINE the urgent byte is taken out of the stream" "$HERE, \"The socket\""
+    start_server
+    probe 'open a' 'urgent a "u"' 'expect a "u"' \
+        'send a "before"' 'urgent a "!"' 'send a "after"' 'expect a "before!after"' \
+        'half-close a' 'eof a'
+    end_server
+}
+
+@test "urgent data that waits in the queue" {
+    about "stopped the server, queued bytes, an urgent byte, more bytes; let it go on" \
+        "without SO_OOBINLINE the urgent byte is lost; with it, recv stops at the urgent mark, so a short recv does not mean that nothing is left" \
+        "$HERE, \"The socket\""
+    start_server
+    probe 'open a' 'echo a "x"' stop 'send a "before"' 'urgent a "!"' 'send a "after"' \
+        cont 'expect a "before!after"' 'echo a "x"' \
+        stop 'urgent a "1"' 'urgent a "2"' 'half-close a' cont 'expect a "12"' 'eof a'
+    end_server
+}
+
+# ---- half-close -------------------------------------------------------------------
+
+@test "half-close without a byte" {
+    about "connected, closed the sending side, waited for the end" \
+        "recv returns 0: the client has closed its side; close yours" "$HERE, \"Half-close\""
+    start_server
+    probe 'open a' 'half-close a' 'eof a' 'vanish 20 half'
+    end_server
+}
+
+@test "half-close right after the data" {
+    about "stopped the server, queued data and the end of the stream, let it go on" \
+        "the end may be seen together with data (EPOLLRDHUP, EPOLLHUP): first read and echo all of it" \
+        "$HERE, \"Half-close\""
+    start_server
+    probe 'open a' 'echo a "x"' stop 'send a random:50000' 'half-close a' cont \
+        'expect a random:50000' 'eof a' 'close a' \
+        stop 'open b' 'send b "a whole visit"' 'half-close b' cont 'expect b "a whole visit"' 'eof b'
+    end_server
+}
+
+@test "half-close with 10 MB under way" {
+    about "sent up to 10 MB without reading, closed the sending side, then read" \
+        "the client still reads after a half-close: send all that is pending, then close" \
+        "$HERE, \"Half-close\""
+    start_server
+    probe 'open a' 'pour a max=10M' 'half-close a' 'drink a' 'eof a' 'close a' \
+        'open b' 'stream b 10M'
+    end_server
+}
+
+# ---- clients that leave badly -----------------------------------------------------
+
+@test "a client that resets while idle" {
+    about "connected, then reset the connection (RST); the next client sent a message" \
+        "recv fails with ECONNRESET: that ends this connection, not the server" \
+        "$HERE, \"Errors end one connection\""
+    start_server
+    probe 'open a' 'reset a' 'visit 1 "next"' 'open a' 'echo a "x"' 'reset a' 'visit 1 "next"'
+    end_server
+}
+
+@test "a client that resets in the middle of a message" {
+    about "sent a part of a message, then reset; the next client sent a message" \
+        "an error of recv or send ends this connection, not the server" \
+        "$HERE, \"Errors end one connection\""
+    start_server
+    probe 'open a' 'send a "half a mess"' 'reset a' 'visit 1 "next"' \
+        'open a' 'echo a "x"' stop 'send a "half a mess"' 'reset a' cont 'visit 1 "next"'
+    end_server
+}
+
+@test "a client that resets with its echo unread" {
+    about "let the echo come without reading it, then reset; the next client sent a message" \
+        "an error of recv or send ends this connection, not the server" \
+        "$HERE, \"Errors end one connection\""
+    start_server
+    probe 'open a' 'send a "hello\n"' 'expect a "h"' 'reset a' 'visit 1 "next"' \
+        'open a' 'send a "hello\n"' 'expect a "h"' 'close a' 'visit 1 "next"'
+    end_server
+}
+
+@test "a client that resets in the accept queue" {
+    about "stopped the server, connected and reset, let it go on; the next client sent a message" \
+        "accept may fail with ECONNABORTED, or hand out a dead socket: neither ends the server" \
+        "$HERE, \"Errors end one connection\""
+    start_server
+    probe stop 'open a*3' 'reset a' 'open b' 'send b "x"' 'reset b' 'open c' 'close c' cont \
+        'visit 1 "next"'
+    end_server
+}
+
+@test "a client that resets after a half-close" {
+    about "stopped the server, queued data, half-close and reset; let it go on; the next client sent a message" \
+        "sending to a client that is gone raises SIGPIPE: ignore it, and take EPIPE for the end of this connection" \
+        "$HERE, \"Signals\""
+    start_server
+    probe 'open a' 'echo a "x"' stop 'send a "hello\n"' 'half-close a' 'reset a' cont \
+        'visit 1 "next"' stop 'open b' 'send b random:60000' 'half-close b' 'reset b' cont \
+        'visit 1 "next"'
+    end_server
+}
+
+@test "a client that never reads, then resets" {
+    about "sent until the server took no more, then reset; the next client sent a message" \
+        "a send that fails (ECONNRESET, EPIPE) ends this connection, not the server" \
+        "$HERE, \"Partial sends\""
+    start_server
+    probe 'open a' 'pour a' 'reset a' 'visit 1 "next"'
+    end_server
+}
+
+@test "5,000 clients that reset at once" {
+    about "5,000 clients connected and reset at once, with one among 64 that wants an echo" \
+        "no client, whatever it does, ends the process" "$HERE, \"Errors end one connection\""
+    start_server
+    probe 'vanish 5000 reset' 'visit 1 "next"'
+    end_server
+}
+
+@test "5,000 clients that close at once" {
+    about "5,000 clients connected and closed at once, with one among 64 that wants an echo" \
+        "no client, whatever it does, ends the process" "$HERE, \"The read loop\""
+    start_server
+    probe 'vanish 5000 close' 'visit 1 "next"'
+    end_server
+}
+
+@test "1,000 clients one after the other" {
+    about "1,000 clients connected one after the other, each with a message" \
+        "perhaps connections are not closed, so that descriptors run out, or an array of clients is full" \
+        "$HERE, \"The read loop\""
+    start_server
+    probe 'visit 1000 "hello\n"'
+    end_server
+}
+
+@test "descriptors return to their base line" {
+    about "counted the server's descriptors with one client, then after many clients that left in every way" \
+        "each accepted socket is closed once, on every path; closing it is also what tells the client" \
+        "$HERE, \"Errors end one connection\""
+    start_server
+    probe 'open a' 'echo a "x"' mark 'close a' \
+        'vanish 100 reset' 'vanish 100 close' 'vanish 50 half' 'visit 50 "hello"' \
+        'open b' 'pour b max=200k' 'reset b' stop 'open c*3' 'send c "x"' 'reset c' cont \
+        'open d' 'echo d "x"' 'within 5000' 'grew fds min=0 max=0'
+    end_server
+}
+
+# ---- signals ----------------------------------------------------------------------
+
+# end_by SIGNAL LINE...: a client does LINEs, then the signal comes and the server ends.
+end_by() {
+    local signal=$1
+    shift
+    probe "$@" "signal $signal" "within ${LEAVE_MS:-$STOP_LIMIT_MS}" gone
+    expect_exit 0
+}
+
+@test "SIGTERM and SIGINT end it with status 0" {
+    about "started the server and sent it SIGTERM; then again with SIGINT" \
+        "handle both signals and end with status 0; a server that waits must be woken" \
+        "$HERE, \"Signals\""
+    start_server
+    end_by TERM
+    start_server
+    end_by INT
+    expect_stdout 'listening on 127\.0\.0\.1:[1-9][0-9]*' # no farewell there
+}
+
+@test "a signal while an idle client is connected" {
+    about "connected and echoed once; sent the signal while the client was idle" \
+        "a signal ends waiting for this client, too (EINTR is not always 'try again')" \
+        "$HERE, \"Signals\""
+    start_server
+    end_by TERM 'open a' 'echo a "x"'
+    start_server
+    end_by INT 'open a' 'echo a "x"'
+}
+
+@test "a signal in the middle of a transfer" {
+    about "sent without reading until the server took no more; sent SIGTERM" \
+        "a client that does not read must not hold up the end" "$HERE, \"Signals\""
+    start_server
+    end_by TERM 'open a' 'pour a'
+    start_server
+    end_by INT 'open a' 'pour a max=3M' 'half-close a'
+}
+
+@test "a signal while the server is stopped" {
+    about "stopped the server, sent it the signal, let it go on" \
+        "perhaps the signal comes between the look at a flag and the wait: block it, and let pselect or epoll_pwait open it" \
+        "$HERE, \"Signals\""
+    start_server
+    probe 'open a' 'echo a "x"' stop 'signal TERM' cont "within $STOP_LIMIT_MS" gone
+    expect_exit 0
+    start_server
+    probe stop 'open a' 'send a "x"' 'signal INT' cont "within $STOP_LIMIT_MS" gone
+    expect_exit 0
+}
+
+@test "a signal while a request is processed" {
+    about "started with -w 500000, sent a message, and SIGTERM while it was processed" \
+        "it ends within 2 s and one process call" "$HERE, \"Signals\""
+    start_server -w 500000
+    LEAVE_MS=$((STOP_LIMIT_MS + 500)) end_by TERM 'open a' 'send a "x"' 'silent a 100'
+}
+
+@test "a signal while several slow requests wait" {
+    about "started with -w 700000, queued one message of each of 8 clients, sent SIGTERM" \
+        "requests that wait are not processed any more: it ends within 2 s and one process call" \
+        "$HERE, \"Signals\""
+    start_server -w 700000
+    LEAVE_MS=$((STOP_LIMIT_MS + 700)) end_by TERM 'open c*8' stop 'send c "x"' cont
+}
+
+# ---- the command line and the system ----------------------------------------------
+
+# expect_refusal STATUS [MENTION]: try_server ended so, with a message on stderr that
+# mentions it, and nothing on stdout.
+expect_refusal() {
+    local mention=${2-}
+    if ((TRIED_STATUS != $1)); then
+        report "exit status $TRIED_STATUS" "exit status $1"
+    elif [[ -n $TRIED_OUT ]]; then
+        report "on stdout: $TRIED_OUT" "the message on stderr, nothing on stdout"
+    elif [[ -z $TRIED_ERR ]]; then
+        report "nothing on stderr" "a message there that tells what is wrong"
+    elif [[ ${TRIED_ERR,,} != *"${mention,,}"* ]]; then
+        report "a message without \"$mention\"" "\"$mention\" in the message on stderr"
+    fi
+}
+
+@test "starts again on the same port at once" {
+    about "ended the server while a client was connected, started it again on the same port" \
+        "the old connection is in TIME_WAIT on this port; SO_REUSEADDR before bind allows it" \
+        "$HERE, \"The socket\""
+    start_server
+    local same_port
+    same_port=$PORT
+    probe 'open a' 'echo a "x"' 'signal TERM' "within $STOP_LIMIT_MS" gone 'closed a' 'close a'
+    expect_exit 0
+    start_server -p "$same_port"
+    expect_stdout "listening on 127\\.0\\.0\\.1:$same_port"
+    probe 'visit 1 "hello"'
+    end_server
+}
+
+@test "a port in use" {
+    about "started a second server on the port of the first" \
+        "check what bind and listen return; say the address and the port, exit with 1; SO_REUSEPORT would hide this" \
+        "$HERE, \"The socket\""
+    start_server
+    try_server -p "$PORT"
+    expect_refusal 1 "$PORT"
+    expect_refusal 1 127.0.0.1
+    probe 'visit 1 "hello"'
+    end_server
+}
+
+@test "an address that is none" {
+    local address
+    for address in localhost 999.1.1.1 127.0.0.1x ::zz '[::1]' ''; do
+        about "started the server with -b '$address'" \
+            "-b takes a numeric address (inet_pton), no name; the message says which one was bad" \
+            "$HERE, \"The command line\""
+        try_server -b "$address"
+        expect_refusal 1 "$address"
+    done
+}
+
+@test "an address of another machine" {
+    about "started the server with -b 192.0.2.1" \
+        "bind fails (EADDRNOTAVAIL): say so with the address, exit with 1" "$HERE, \"The socket\""
+    try_server -b 192.0.2.1
+    expect_refusal 1 192.0.2.1
+}
+
+# expect_usage ARGUMENT...
+expect_usage() {
+    about "started the server with $(printf " '%s'" "$@")" \
+        "wrong syntax or range: message and usage on stderr, exit status 2; strtol and atoi alone take too much" \
+        "$HERE, \"The command line\""
+    try_server "$@"
+    expect_refusal 2 usage
+}
+
+@test "wrong options and operands" {
+    expect_usage -Z
+    expect_usage operand
+    expect_usage -w 1 operand
+    expect_usage -- operand
+    local option options=(-b -p -w -c)
+    ! step_at_least 04 || options+=(-t)
+    for option in "${options[@]}"; do
+        expect_usage "$option"
+    done
+}
+
+@test "wrong numbers" {
+    local port time threads
+    for port in 65536 -1 80x x '' ' 80' '80 ' 0x50 99999999999999999999 4294967376; do
+        expect_usage -p "$port"
+    done
+    for time in x -1 '' 1.5 99999999999999999999; do
+        expect_usage -w "$time"
+        expect_usage -c "$time"
+    done
+    step_at_least 04 || return 0 # where -t begins
+    for threads in 0 -1 x '' 2x 99999999999999999999; do
+        expect_usage -t "$threads"
+    done
+}
+
+@test "-h explains the options" {
+    about "started the server with -h" "usage on stdout, exit status 0, nothing on stderr" \
+        "$HERE, \"The command line\""
+    try_server -h
+    ((TRIED_STATUS == 0)) || report "exit status $TRIED_STATUS" "exit status 0"
+    [[ -z $TRIED_ERR ]] || report "on stderr: $TRIED_ERR" "nothing on stderr"
+    local word options=(usage -b -p -w -c)
+    ! step_at_least 04 || options+=(-t)
+    for word in "${options[@]}"; do
+        [[ ${TRIED_OUT,,} == *"$word"* ]] || report "no \"$word\" in the usage" "\"$word\" on stdout"
+    done
+}
+
+@test "-w makes each process call wait" {
+    about "started with -w 100000, sent 3 messages one after the other" \
+        "each recv is followed by one process call, which waits so long and uses no CPU time" \
+        "$HERE, \"The command line\""
+    start_server -w 100000
+    probe 'open a' mark 'echo a "1"' 'echo a "2"' 'echo a "3"' 'grew clock min=300'
+    ((SLOWNESS > 1)) || probe 'open a' mark 'echo a "1"' 'echo a "2"' 'grew cpu max=100'
+    end_server
+}
+
+@test "-c makes each process call use CPU time" {
+    about "started with -c 200000; 3 clients sent a message each" \
+        "measure the time of the thread itself (CLOCK_THREAD_CPUTIME_ID), not of the process" \
+        "$HERE, \"The command line\""
+    start_server -c 200000
+    probe 'open a*3' mark 'send a "x"' 'half-close a' 'within 5000' 'expect a "x"' 'eof a' \
+        'grew cpu min=500'
+    end_server
+}
+
+@test "-c counts CPU time, not time" {
+    about "started with -c 300000, sent a message, kept the server stopped for 400 ms" \
+        "while a thread is stopped it works nothing: the wall clock would count it as work" \
+        "$HERE, \"The command line\""
+    start_server -c 300000
+    probe 'open a' 'open b' mark 'send a "x"' stop 'silent b 400' cont 'within 5000' 'expect a "x"' \
+        'grew cpu min=240'
+    end_server
+}

@@ -1,0 +1,236 @@
+#!/usr/bin/env bats
+# course.bats - the course itself: that its steps grow as they say, and that what the
+# chapters show is what the code is.
+#
+# bats file_tags=course
+
+load lib.bash
+
+STEPS=(step01_blocking step02_select step03_epoll step04_threadpool step05_final)
+
+setup() { cd "$COURSE" || return 1; }
+
+# must COMMAND... or the test fails with what it printed.
+says_nothing() {
+    local said
+    said=$("$@" 2>&1) || true
+    [[ -z $said ]] || {
+        echo "$said"
+        return 1
+    }
+}
+
+@test "the top level holds what the design says, and nothing else" {
+    local wanted found
+    wanted=$(printf '%s\n' LICENSE Makefile README.md exercises "${STEPS[@]}" tests)
+    if [[ -e .git ]] && command -v git >/dev/null; then
+        found=$(git ls-files | cut -d/ -f1 | grep -v '^\.' | sort -u)
+    else
+        found=$(ls)
+    fi
+    diff <(LC_ALL=C sort <<<"$wanted") <(LC_ALL=C sort <<<"$found")
+}
+
+# ---- what stays the same ----------------------------------------------------------
+
+# same FILE STEP STEP...: the file is the same, byte by byte, in all these steps.
+same() {
+    local file=$1 first=$2 step
+    shift 2
+    for step in "$@"; do
+        cmp "$first/$file" "$step/$file" ||
+            echo "change $first/$file as well, so that the diff of the steps stays the lesson"
+    done
+}
+
+@test "what does not change from step to step is identical" {
+    local file
+    for file in process.c process.h; do says_nothing same $file "${STEPS[@]}"; done
+    for file in config.c config.h; do says_nothing same $file "${STEPS[@]:0:3}"; done
+    for file in net.c net.h; do says_nothing same $file "${STEPS[@]:1}"; done
+    says_nothing same conn.c "${STEPS[@]:1:3}"
+    for file in conn.h server.c server.h Makefile; do says_nothing same $file "${STEPS[@]:1:2}"; done
+    says_nothing same Makefile step01_blocking step02_select
+    says_nothing same Makefile step04_threadpool step05_final
+}
+
+without_opening() { sed '1,/\*\//d' "$1"; }
+
+@test "from step 02 to step 03 only poller.c differs, beside opening comments" {
+    local file
+    for file in main.c poller.h; do
+        diff <(without_opening step02_select/$file) <(without_opening step03_epoll/$file)
+    done
+    ! cmp -s step02_select/poller.c step03_epoll/poller.c || {
+        echo "poller.c is the same in both"
+        return 1
+    }
+}
+
+# changed_lines FROM TO: how many lines of source the diff removes and adds.
+changed_lines() {
+    diff -rN -x README.md -x test.bats -x build -x 'build-*' -x server -x '*.o' "$1" "$2" |
+        grep -c '^[<>]'
+}
+
+@test "the diff from each step to the next stays small" {
+    local ceilings=(0 560 110 400 2200) i changed
+    for i in 1 2 3 4; do
+        changed=$(changed_lines "${STEPS[i - 1]}" "${STEPS[i]}")
+        echo "${STEPS[i - 1]} to ${STEPS[i]}: $changed lines, at most ${ceilings[i]}"
+        ((changed <= ceilings[i]))
+    done
+}
+
+# ---- what may include what --------------------------------------------------------
+
+# The dependencies of each module: its own header is understood.
+allowed_includes() {
+    case $1/$2 in
+        step01_blocking/main) echo config net process ;;
+        step0[234]*/main) echo config net process server ;;
+        step05_final/main) echo config log net process server timer ;;
+        step05_final/config) echo log ;;
+        step0[23]*/server) echo conn net poller ;;
+        step04*/server) echo conn net poller pool ;;
+        step05*/server) echo conn echo log net poller pool timer ;;
+        step0[23]*/conn) echo process ;;
+        step04*/conn) echo process task ;;
+        step05*/conn) echo buf handler task timer ;;
+        */pool) echo task ;;
+        */handler) echo buf ;;
+        */echo) echo handler process ;;
+        *) echo ;;
+    esac
+}
+
+@test "dependencies point one way" {
+    local step file module included
+    for step in "${STEPS[@]}"; do
+        for file in "$step"/*.[ch]; do
+            module=$(basename "${file%.*}")
+            for included in $(sed -n 's/^#include "\(.*\)\.h"$/\1/p' "$file"); do
+                [[ " $(allowed_includes "$step" "$module") $module " == *" $included "* ]] || {
+                    echo "$file includes $included.h: draw the dependencies anew, or do without"
+                    return 1
+                }
+            done
+        done
+    done
+}
+
+# ---- the code ---------------------------------------------------------------------
+
+@test "each step builds without a warning when it stands alone" {
+    local step compiler
+    for step in "${STEPS[@]}"; do
+        cp -r "$step" "$BATS_TEST_TMPDIR/"
+        make -s -C "$BATS_TEST_TMPDIR/$step" clean
+        for compiler in gcc clang; do
+            command -v $compiler >/dev/null || continue
+            make -s -C "$BATS_TEST_TMPDIR/$step" CC=$compiler CFLAGS="-O2 -Werror" \
+                BUILD=build-$compiler SERVER=build-$compiler/server
+        done
+    done
+}
+
+@test "no function is longer than 70 lines" {
+    says_nothing awk '
+        /^{/ { begin = FNR }
+        /^}/ && begin { if (FNR - begin > 70) print FILENAME ":" begin; begin = 0 }
+    ' step*/*.c tests/src/*.c tests/unit/*.c
+}
+
+@test "nothing is left to be done in the sources" {
+    says_nothing grep -nE 'TODO|FIXME|XXX' step*/*.[ch] tests/src/*.[ch] tests/unit/*.c
+}
+
+@test "the C code is laid out as .clang-format says" {
+    command -v clang-format >/dev/null || skip "clang-format is not installed"
+    says_nothing clang-format --dry-run step*/*.[ch] tests/src/*.[ch] tests/unit/*.c
+}
+
+@test "shellcheck finds nothing in the scripts" {
+    command -v shellcheck >/dev/null || skip "shellcheck is not installed"
+    local scripts=(tests/setup tests/run tests/diff tests/long tests/repeat tests/mutants/run
+        .ci/run tests/*.bash)
+    says_nothing shellcheck -x "${scripts[@]}"
+    says_nothing shellcheck -x -s bats -e SC1091,SC2030,SC2031,SC2034,SC2154,SC2314 \
+        tests/*.bats step*/test.bats
+}
+
+# ---- the prose --------------------------------------------------------------------
+
+# A block that opens with ```c file=PATH shows lines that stand there, as they stand there.
+@test "every excerpt in a chapter stands in the code" {
+    local chapter
+    for chapter in README.md step*/README.md exercises/README.md tests/*/README.md; do
+        [[ -e $chapter ]] || continue
+        says_nothing awk -v chapter="$chapter" '
+            function check(   text, line) {
+                text = ""
+                while ((getline line < path) > 0) text = text line "\n"
+                close(path)
+                if (text == "") print chapter ": no file " path
+                else if (index(text, excerpt) == 0)
+                    print chapter ":" start ": not in " path ":\n" excerpt
+            }
+            /^```c file=/ { path = substr($0, 11); start = FNR; excerpt = ""; inside = 1; next }
+            /^```/ { if (inside) check(); inside = 0; next }
+            inside { excerpt = excerpt $0 "\n" }' "$chapter"
+    done
+}
+
+@test "every chapter shows code" {
+    local step
+    for step in "${STEPS[@]}"; do grep -q '^```c file=' "$step/README.md"; done
+}
+
+@test "what a failed test says to read exists" {
+    local chapter heading
+    while IFS=$'\t' read -r chapter heading; do
+        grep -qE "^#+ (.*[^[:alnum:]])?$heading\$" "$chapter" || {
+            echo "no heading \"$heading\" in $chapter"
+            return 1
+        }
+    done < <(
+        for file in tests/contract.bats tests/faults.bats step*/test.bats; do
+            here=$(sed -n 's/^HERE=//p' "$file")
+            sed -n -e "s|.*\"\\\$HERE, \\\\\"\\([^\"]*\\)\\\\\"\".*|$here\t\\1|p" \
+                -e 's|.*"\(step[^,"]*README.md\), \\"\([^"]*\)\\"".*|\1\t\2|p' "$file"
+        done | sort -u
+    )
+}
+
+@test "every wall that a chapter names is a test, and every wall is named" {
+    local step wall
+    for step in "${STEPS[@]}"; do
+        while read -r wall; do
+            grep -qF "$wall" "$step/README.md" || {
+                echo "$step/README.md does not name the test \"$wall\""
+                return 1
+            }
+        done < <(sed -n 's/^@test "\(wall: .*\)" {$/\1/p' "$step/test.bats")
+    done
+    while IFS=: read -r step wall; do
+        grep -qF "@test \"$wall\"" step*/test.bats || {
+            echo "$step names \"$wall\", and no test has that name"
+            return 1
+        }
+    done < <(grep -oH '[`"]wall: [^`"]*[`"]' step*/README.md | sed 's/:[`"]/:/; s/[`"]$//')
+}
+
+@test "make help lists every target" {
+    local target
+    for target in all run test check diff mutants sanitize test-long test-repeat format clean help; do
+        make -s help | grep -q "^$target " || {
+            echo "make help does not know $target"
+            return 1
+        }
+    done
+}
+
+@test "make diff shows the lesson" {
+    make -s diff STEP=03 | grep -q '^+.*epoll_wait'
+    refute make -s diff STEP=01
+}

@@ -1,0 +1,391 @@
+#!/usr/bin/env bats
+# faults.bats - system calls fail; the server must not. fault.so (src/preload_fault.c)
+# makes them fail as the kernel may, and every test asserts that it did.
+#
+# Not for binaries that bring their own malloc or loader (valgrind, sanitizers, -static).
+#
+# bats file_tags=faults
+
+# shellcheck disable=SC2030,SC2031 # each test is a process of its own, as it should be
+# shellcheck disable=SC2153         # SERVER_ERR comes from lib.bash
+load lib.bash
+
+setup() {
+    [[ -z ${SERVER_WRAP-} ]] || skip "faults are injected into the plain binary only"
+    OUTER_ENV=${SERVER_ENV-}
+    COUNT_FILE=$BATS_TEST_TMPDIR/counts
+    # A path for LD_PRELOAD must not contain a space (ld.so(8)).
+    ln -sf "$TOOLS/fault.so" "$BATS_TEST_TMPDIR/fault.so"
+}
+
+# with_fault FAULT [VARIABLE=VALUE...]: for the servers that are started from now on.
+with_fault() {
+    SERVER_ENV="$OUTER_ENV LD_PRELOAD=$BATS_TEST_TMPDIR/fault.so COUNT_FILE=$COUNT_FILE FAULT=$*"
+    rm -f "$COUNT_FILE"
+}
+
+# count NAME: of the running server, or of the last one.
+count() {
+    "$TOOLS/counts" "$COUNT_FILE" "$1" || {
+        echo "The preloaded library was not loaded: is the server linked statically, or" \
+            "with a sanitizer? Build it without for this test." >&2
+        return 1
+    }
+}
+
+# fired [NAME]: has the fault struck? KIND names the one that counts where a test mixes.
+KIND=injected
+fired() { (($(count "${1:-$KIND}") > 0)); }
+
+# expect_fired NAME...: nothing is proved by a fault that never happened.
+expect_fired() {
+    local name
+    for name; do
+        fired "$name" || report "no fault of the kind $name could be injected" \
+            "a server that makes such calls through libc; without them this test proves nothing" ||
+            return 1
+    done
+}
+
+# start_or_refuse: a fault may hit the start. Then the server must end with
+# status 1 and a reason on stderr, and must not have said that it listens. 0: it runs;
+# 1: it was no server to the contract (reported); 2: it ended, as it should.
+start_or_refuse() {
+    local status=0
+    if start_server >"$BATS_TEST_TMPDIR/start"; then
+        return 0
+    elif is_running "$SERVER_PID" || ! fired; then
+        cat "$BATS_TEST_TMPDIR/start"
+        return 1
+    fi
+    wait "$SERVER_PID" 2>/dev/null || status=$?
+    if ((status != 1)) || [[ -s $SERVER_OUT ]]; then
+        report "the server $(status_in_words $status); on stdout: \"$(<"$SERVER_OUT")\"" \
+            "exit status 1 and nothing on stdout" || return 1
+    elif [[ ! -s $SERVER_ERR ]]; then
+        report "nothing on stderr" "a message that says what failed" || return 1
+    fi
+    return 2
+}
+
+# client: one client with a message of 5,000 bytes. 0: served in full; 1: the server ended
+# the connection before. All else (a wrong byte, a client that waits in vain) is reported.
+client() {
+    local said
+    probe 'open a' 'echo a random:5k' 'half-close a' 'eof a' >"$BATS_TEST_TMPDIR/client" &&
+        return 0
+    said=$(<"$BATS_TEST_TMPDIR/client")
+    [[ $said =~ ' saw '.*(closed|reset|Broken pipe).*' wanted ' ]] && return 1
+    echo "$said"
+    return 2
+}
+
+# some_clients COUNT: adds to LOST those whose connection the server ended early.
+some_clients() {
+    local i status
+    for ((i = 0; i < $1; i++)); do
+        status=0
+        client || status=$?
+        ((status < 2)) || return 1
+        LOST=$((LOST + status))
+    done
+}
+
+# survive_one: the server runs and one fault will strike, or has. At most one client may
+# suffer (none, if it struck at the start), all others are served to the end, and no
+# descriptor may stay behind.
+survive_one() {
+    local base allowed=1
+    if fired; then allowed=0; fi
+    LOST=0
+    base=$(fd_count)
+    some_clients 4 || return 1
+    expect_alive || return 1
+    ((LOST <= allowed)) || report "$LOST of 4 clients lost their connection" \
+        "at most $allowed: the one whose call failed" || return 1
+    if fired; then probe 'visit 3 "hello"' || return 1; fi
+    expect_fds "$base" || return 1
+}
+
+# until_it_misses FAULT [VARIABLE=VALUE...]: the call with the number @ in FAULT fails;
+# for @ = 1, 2 ... until a run has no such call. Sets STRUCK, the number of those it had.
+CALLS_MAX=100 # for 4 clients
+until_it_misses() {
+    local n status did=$ABOUT_DID fault=$1
+    shift
+    for ((n = 1; n <= CALLS_MAX; n++)); do
+        ABOUT_DID="$did (N = $n)"
+        with_fault "${fault/@/$n}" "$@"
+        status=0
+        start_or_refuse || status=$?
+        ((status != 1)) || return 1
+        ((status == 0)) || continue
+        survive_one || return 1
+        fired || break
+        stop_server || return 1
+    done
+    ((n <= CALLS_MAX)) || report "the fault still struck at call $n" \
+        "a number of calls that does not grow without end" || return 1
+    STRUCK=$((n - 1))
+    stop_server || return 1
+}
+
+# ---- calls that are interrupted ---------------------------------------------------
+
+@test "interrupted calls (EINTR) change nothing" {
+    about "let every second recv, send, accept and wait fail with EINTR" \
+        "EINTR says that nothing was done: call again; do not close, do not exit, do not wait for readiness" \
+        'man 7 signal, "Interruption of system calls"'
+    with_fault eintr
+    start_server
+    probe 'open a' 'echo a "hello\n"' 'echo a random:20k' 'half-close a' 'eof a' \
+        'open b' 'stream b 1M' 'visit 20 "x"'
+    expect_fired injected_accept injected_recv injected_send
+    if step_at_least 02; then expect_fired injected_wait; fi
+    stop_server
+}
+
+@test "an interrupted sleep is slept to its end" {
+    about "started with -w 100000 (each process waits 100 ms), let every second sleep be interrupted, sent 3 messages" \
+        "nanosleep says with EINTR that it was cut short, and stores what is left: sleep that too" \
+        "man 2 nanosleep"
+    with_fault eintr
+    start_server -w 100000
+    probe 'open a' mark 'echo a "one\n"' 'echo a "two\n"' 'echo a "three\n"' \
+        'grew clock min=290' 'half-close a' 'eof a'
+    expect_fired injected_sleep
+    stop_server
+}
+
+# ---- calls that do only a part ----------------------------------------------------
+
+@test "a send that takes one byte loses nothing" {
+    about "let each send take 1 byte at most, then 1,000" \
+        "send returns how much it took; the rest must be kept and sent later" "man 2 send"
+    with_fault short-send
+    start_server
+    probe 'open a' 'echo a "hello\n"' 'echo a random:3k' 'half-close a' 'eof a'
+    expect_fired injected_send
+    stop_server
+    with_fault short-send FAULT_BYTES=1000
+    start_server
+    probe 'open a' 'stream a 1M' 'visit 3 random:5k'
+    expect_fired injected_send
+    stop_server
+}
+
+@test "a recv that gives one byte loses nothing" {
+    about "let each recv give 1 byte at most, then 1,000" \
+        "TCP is a stream: recv may give any part of what was sent" "man 2 recv"
+    with_fault short-recv
+    start_server
+    probe 'open a' 'echo a "hello\n"' 'echo a random:3k' 'half-close a' 'eof a'
+    expect_fired injected_recv
+    stop_server
+    with_fault short-recv FAULT_BYTES=1000
+    start_server
+    probe 'open a' 'stream a 1M' 'visit 3 random:5k'
+    expect_fired injected_recv
+    stop_server
+}
+
+@test "ready, and yet EAGAIN" {
+    about "let every third recv, send and accept fail with EAGAIN though the descriptor was ready" \
+        "readiness is a hint (a client may leave between accept's readiness and accept): wait again, keep what is unsent" \
+        'man 2 select, "BUGS"'
+    if [[ $STEP == 01 ]]; then
+        return 0 # its sockets block, so the kernel never says this
+    fi
+    with_fault eagain
+    start_server
+    probe 'open a*8' 'echo a "hello\n"' 'echo a random:20k' 'half-close a' 'eof a' \
+        'open b' 'stream b 1M' 'visit 20 "x"'
+    [[ -n $STEP ]] || fired || skip "the sockets of this server block"
+    expect_fired injected_accept injected_recv injected_send
+    stop_server
+}
+
+@test "all of this at once" {
+    about "mixed EINTR, short counts and EAGAIN" \
+        "each is handled, but not one after the other: perhaps a retry loses the rest of a short send"
+    local clients=8
+    step_at_least 02 || clients=1
+    with_fault eintr,short,eagain FAULT_BYTES=29
+    start_server
+    probe 'within 10000' "open a*$clients" 'echo a "hello\n"' 'echo a random:5k' 'half-close a' 'eof a' \
+        'open b' 'stream b 100k' 'visit 20 "x"'
+    expect_fired injected_accept injected_recv injected_send
+    stop_server
+}
+
+# ---- no memory --------------------------------------------------------------------
+
+@test "one allocation fails: at most one client suffers" {
+    about "let the Nth malloc fail" \
+        "malloc can return NULL: give up this one client (close its descriptor), not the server" \
+        "man 3 malloc"
+    until_it_misses malloc:@
+    # In step 01 a connection needs no memory; each later one allocates it.
+    if step_at_least 02 && ((STRUCK == 0)); then expect_fired injected_malloc; fi
+}
+
+@test "no memory for a while: served again when it is back" {
+    about "let 6 allocations in a row fail once the server runs, with clients coming until one is served" \
+        "a client for whom there is no memory is closed; nothing else may stop: accept the next" \
+        "man 3 malloc"
+    local started base
+    with_fault malloc:1000000
+    start_server
+    started=$(count allocations)
+    stop_server
+    with_fault "malloc-from:$((started + 1)):6"
+    start_server
+    base=$(fd_count) LOST=0
+    for ((i = 0; i < 10; i++)); do some_clients 1; done
+    expect_alive
+    ((LOST <= 6)) || report "$LOST of 10 clients lost their connection" "at most 6"
+    probe 'visit 5 "hello"'
+    expect_fds "$base"
+    if step_at_least 02; then expect_fired injected_malloc; fi
+    stop_server
+}
+
+# ---- calls that fail --------------------------------------------------------------
+
+@test "accept fails: every client is served in the end" {
+    about "let two accepts fail after the first client, with each errno of accept(2)" \
+        "an accept that fails says something about one client or about the moment, not about the listener: go on" \
+        'man 2 accept, "Error handling"'
+    local error did=$ABOUT_DID
+    for error in ECONNABORTED EMFILE ENFILE ENOBUFS ENOMEM EPROTO EPERM EINTR ENETDOWN \
+        ENOPROTOOPT EHOSTDOWN ENONET EHOSTUNREACH EOPNOTSUPP ENETUNREACH; do
+        ABOUT_DID="$did ($error)"
+        with_fault "errno:accept:$error:2:2"
+        start_server
+        probe 'within 10000' 'visit 4 "hello"'
+        expect_alive
+        expect_fired injected_accept
+        stop_server
+    done
+}
+
+# fails_once CALL ERRNO...: the first, second, third CALL.
+fails_once() {
+    local call=$1 error n did=$ABOUT_DID
+    shift
+    for error; do
+        for n in 1 2 3; do
+            ABOUT_DID="$did ($error at call $n)"
+            with_fault "errno:$call:$error:$n"
+            start_server
+            survive_one
+            expect_fired "injected_$call"
+            stop_server
+        done
+    done
+}
+
+@test "recv fails: that connection ends, and no other" {
+    about "let one recv fail" "an error of recv is the end of this connection, not of the server" \
+        'man 2 recv, "ERRORS"'
+    fails_once recv ECONNRESET ETIMEDOUT ENOMEM
+}
+
+@test "send fails: that connection ends, and no other" {
+    about "let one send fail" \
+        "an error of send is the end of this connection, not of the server; EPIPE comes with SIGPIPE unless that is ignored" \
+        'man 2 send, "ERRORS"'
+    fails_once send ECONNRESET EPIPE ENOBUFS
+}
+
+@test "epoll_ctl fails: that connection ends, and no other" {
+    about "let the Nth epoll_ctl fail, with sends of 2,000 bytes at most" \
+        "a connection that cannot be registered (or armed again) will never be heard of again: close it" \
+        "man 2 epoll_ctl"
+    if [[ -n $STEP ]] && ! step_at_least 03; then
+        return 0 # no epoll yet
+    fi
+    KIND=injected_other
+    until_it_misses errno:epoll_ctl:ENOMEM:@,short-send FAULT_BYTES=2000
+    until_it_misses errno:epoll_ctl:ENOSPC:@,short-send FAULT_BYTES=2000
+    [[ -z $STEP ]] || ((STRUCK >= 4)) ||
+        report "only $STRUCK calls of epoll_ctl could be made to fail" "one for each of 4 clients"
+}
+
+# ---- a start that fails -----------------------------------------------------------
+
+# refuses CALL ERRNO REASON [NTH] [optional]: the server cannot start, and says why.
+refuses() {
+    local call=$1 error=$2 reason=$3 nth=${4:-1} optional=${5-} status=0
+    ABOUT_DID="let $call fail with $error (\"$reason\") while the server starts"
+    with_fault "errno:$call:$error:$nth"
+    start_or_refuse || status=$?
+    case $status in
+        0)
+            if fired; then
+                report "it says that it listens" "exit status 1, and no such line" || return 1
+            fi
+            [[ -n $optional || -z $STEP ]] ||
+                report "the server does not call $call" "a server that does" || return 1
+            stop_server
+            ;;
+        1) return 1 ;;
+        2)
+            [[ $(<"$SERVER_ERR") == *@("$reason"|"$call")* ]] ||
+                report "stderr does not tell what failed" \
+                    "\"$reason\" (strerror(errno)) or \"$call\" in the message"
+            ;;
+    esac
+}
+
+@test "no listening socket: status 1 and the reason" {
+    about "" "check what socket, setsockopt, bind and listen return; tell strerror(errno) on stderr, return 1 from main" \
+        "man 3 strerror"
+    refuses socket EMFILE "Too many open files"
+    refuses setsockopt ENOMEM "Cannot allocate memory"
+    refuses bind EADDRNOTAVAIL "Cannot assign requested address"
+    refuses listen EADDRINUSE "Address already in use"
+}
+
+@test "no epoll, no signalfd, no eventfd: status 1 and the reason" {
+    about "" "check what these calls return; tell strerror(errno) on stderr, return 1 from main" \
+        "man 3 strerror"
+    if step_at_least 03; then
+        refuses epoll_create1 EMFILE "Too many open files"
+        refuses epoll_ctl ENOSPC "No space left on device"
+    fi
+    refuses signalfd ENFILE "Too many open files in system" 1 optional
+    refuses eventfd ENFILE "Too many open files in system" 1 optional
+    refuses timerfd_create ENFILE "Too many open files in system" 1 optional
+}
+
+@test "no thread: status 1 and the reason" {
+    about "" "pthread_create returns its error, it does not set errno; end the threads that run already, return 1 from main" \
+        "man 3 pthread_create"
+    if [[ -n $STEP ]] && ! step_at_least 04; then
+        return 0 # no threads yet
+    fi
+    refuses pthread_create EAGAIN "Resource temporarily unavailable" 1
+    refuses pthread_create EAGAIN "Resource temporarily unavailable" 3
+}
+
+# ---- out of descriptors, for real -------------------------------------------------
+
+@test "out of descriptors: whoever waits is served when others leave" {
+    about "allowed the server 32 descriptors (ulimit -n 32); 60 clients connected; ten by ten they sent, were served and left" \
+        "accept fails with EMFILE while all are in use; the client stays in the queue: keep serving the others and try again" \
+        'man 2 accept, "ERRORS"'
+    step_at_least 02 || return 0 # one client at a time needs no more
+    SERVER_WRAP="prlimit --nofile=32:32"
+    start_server
+    local base script=() group
+    base=$(fd_count)
+    for group in a b c d e f; do script+=("open $group*10"); done
+    script+=('echo a "here\n"' "grew fds min=$((32 - base))" 'echo a "still here\n"')
+    for group in a b c d e f; do
+        script+=("echo $group \"hello\\n\"" "echo $group random:5k" "close $group")
+    done
+    probe 'within 10000' mark "${script[@]}" 'visit 3 "hello"'
+    expect_fds "$base"
+    stop_server
+}

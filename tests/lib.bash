@@ -1,0 +1,336 @@
+# lib.bash - what every test file loads (bats-core 1.8.2 or later).
+#
+# Told by the environment:
+#   SERVER       the binary under test; without it, the one of step $STEP
+#   STEP         01 to 05; empty: only the contract is asked of the server
+#   SERVER_WRAP  words before the binary, such as "valgrind -q"; limits grow tenfold
+#   SLOWNESS     how many times longer than usual things may take
+#   SERVER_ENV   words VAR=value for its environment, such as LD_PRELOAD=...
+#   CHECK_EXIT   not empty: every test asks for exit status 0, where valgrind and the
+#                sanitizers say what they found; SERVER_WRAP implies it
+#   CHECK_RERUN  how to start this run again, such as "make check STEP=03"
+#
+# Every wait here has a limit and watches for a condition; nothing sleeps and hopes.
+# shellcheck shell=bash
+
+COURSE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+TOOLS=$COURSE/tests/bin
+
+STEP=${STEP-}
+if [[ -z ${SERVER-} && -n $STEP ]]; then
+    for SERVER in "$COURSE/step$STEP"_*/server; do :; done
+elif [[ -n ${SERVER-} && $SERVER != /* ]]; then
+    SERVER=$PWD/$SERVER
+fi
+SERVER=${SERVER-}
+
+# A server under valgrind or a sanitizer runs in slow motion.
+SLOWNESS=${SLOWNESS:-1}
+[[ -z ${SERVER_WRAP-} ]] || ((SLOWNESS > 1)) || SLOWNESS=10
+
+START_LIMIT_MS=5000
+STOP_LIMIT_MS=2500 # the contract says 2 s; half a second for a busy machine
+PROBE_TIMEOUT=${PROBE_TIMEOUT:-20} # seconds for a whole script of the client
+
+SERVER_PID='' PORT='' ADDRESS='' SERVER_OUT='' SERVER_ERR=''
+TRIED_STATUS='' TRIED_OUT='' TRIED_ERR=''
+ABOUT_DID='' ABOUT_WHY='' ABOUT_READ=''
+STARTED_PIDS=()
+SERVER_NUMBER=0
+
+# ---- small helpers ----------------------------------------------------------------
+
+now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
+
+# elapsed_ms SINCE: milliseconds since `SINCE=$(now_ms)`.
+elapsed_ms() { echo $(($(now_ms) - $1)); }
+
+# refute COMMAND...: fails if it succeeds. A bare `! command` never fails a test: the
+# shell does not count it as an error.
+refute() {
+    if "$@"; then
+        echo "should have failed: $*"
+        return 1
+    fi
+}
+
+# wait_until LIMIT_MS COMMAND...: tries again and again until it succeeds.
+wait_until() {
+    local limit=$(($1 * SLOWNESS)) since
+    since=$(now_ms)
+    shift
+    until "$@"; do
+        (($(elapsed_ms "$since") < limit)) || return 1
+        sleep 0.01
+    done
+}
+
+# is_running PID: true until it has ended, even if nobody asked for its status yet.
+is_running() {
+    local stat
+    read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
+    [[ ${stat##*) } != [ZX]* ]]
+}
+
+has_ended() { ! is_running "$1"; }
+
+# step_at_least NN: is a step under test, this one or a later one?
+step_at_least() { [[ -n $STEP ]] && ((10#$STEP >= 10#$1)); }
+
+# ---- the report of a failure ------------------------------------------------------
+
+# about DID WHY [READ]: what a student should know if this test fails.
+about() {
+    ABOUT_DID=$1 ABOUT_WHY=$2 ABOUT_READ=${3-}
+}
+
+report_line() {
+    local label=$1 text=$2
+    [[ -z $text ]] || printf '    %-6s : %s\n' "$label" "${text//$'\n'/$'\n'             }"
+}
+
+# What `wait` said, in words.
+status_in_words() {
+    if (($1 > 128)) && kill -l $(($1 - 128)) >/dev/null 2>&1; then
+        echo "ended by SIG$(kill -l $(($1 - 128)))"
+    else
+        echo "ended with status $1"
+    fi
+}
+
+# Prints how the server fares. Only in the shell that started it can we know its status.
+server_state() {
+    local status=0
+    if [[ -n ${TRIED_STATUS-} ]]; then
+        status_in_words "$TRIED_STATUS"
+    elif [[ -z $SERVER_PID ]]; then
+        echo "not started"
+    elif is_running "$SERVER_PID"; then
+        echo "still running"
+    else
+        wait "$SERVER_PID" 2>/dev/null || status=$?
+        if ((status == 127)); then echo "ended"; else status_in_words "$status"; fi
+    fi
+}
+
+server_stderr() {
+    if [[ -s $SERVER_ERR ]]; then
+        tail -n 5 "$SERVER_ERR"
+    else
+        echo "(stderr empty)"
+    fi
+}
+
+rerun_command() {
+    local prefix=${CHECK_RERUN-} name=$BATS_TEST_DESCRIPTION
+    if [[ -z $prefix && -n $STEP ]]; then
+        prefix="make check STEP=$STEP"
+    elif [[ -z $prefix ]]; then
+        prefix="make check SERVER=$SERVER"
+    fi
+    # The filter is a regular expression, and stands in single quotes.
+    echo "$prefix FILTER='${name//[][().*+?^\$|\\\{\}\']/.}'"
+}
+
+# report SAW WANTED: tells the student, and fails.
+report() {
+    local state
+    # Not in $( ): a subshell could not wait for the server.
+    server_state >"$BATS_TEST_TMPDIR/state"
+    read -r state <"$BATS_TEST_TMPDIR/state"
+    echo "✗ ${STEP:+step}${STEP:-${SERVER##*/}}: $BATS_TEST_DESCRIPTION"
+    report_line did "${ABOUT_DID:-$BATS_TEST_DESCRIPTION}"
+    report_line saw "$1"
+    report_line wanted "$2"
+    report_line why "$ABOUT_WHY"
+    report_line server "$(server_stderr)"$'\n'"$state"
+    report_line rerun "$(rerun_command)"
+    report_line read "$ABOUT_READ"
+    return 1
+}
+
+# ---- the server -------------------------------------------------------------------
+
+ready_to_test() {
+    if [[ ! -x $TOOLS/probe || ! -x $TOOLS/launch ]]; then
+        echo "The tools of the tests are not built: run 'make -C tests' in $COURSE."
+        return 1
+    elif [[ -z $SERVER ]]; then
+        echo "No server to test: say STEP=01 to STEP=05, or SERVER=path/to/server."
+        return 1
+    elif [[ ! -x $SERVER ]]; then
+        echo "There is no program $SERVER: build it first, for example with" \
+            "'make -C ${SERVER%/*}'."
+        return 1
+    fi
+}
+
+# server_command ARGUMENT...: sets the array COMMAND.
+server_command() {
+    local environment wrap port=(-p 0) stdin=()
+    read -ra environment <<<"${SERVER_ENV-}"
+    read -ra wrap <<<"${SERVER_WRAP-}"
+    [[ " $* " != *" -p "* ]] || port=()
+    [[ ${SERVER_STDIN-} != closed ]] || stdin=(-i)
+    COMMAND=("$TOOLS/launch" "${stdin[@]}" env "${environment[@]}" "${wrap[@]}" "$SERVER"
+        "${port[@]}" "$@")
+    SERVER_NUMBER=$((SERVER_NUMBER + 1))
+    SERVER_OUT=$BATS_TEST_TMPDIR/server$SERVER_NUMBER.out
+    SERVER_ERR=$BATS_TEST_TMPDIR/server$SERVER_NUMBER.err
+}
+
+# Takes address and port from the line that the server prints. 1: no whole line yet.
+read_address() {
+    local line
+    read -r line 2>/dev/null <"$SERVER_OUT" || return 1
+    FIRST_LINE=$line
+    if [[ $line =~ ^listening\ on\ (.+):([0-9]+)$ ]]; then
+        ADDRESS=${BASH_REMATCH[1]} PORT=${BASH_REMATCH[2]}
+        ADDRESS=${ADDRESS#\[} ADDRESS=${ADDRESS%\]}
+    fi
+}
+
+said_or_ended() { read_address || has_ended "$SERVER_PID"; }
+
+# start_server ARGUMENT...: in the background, on a port that the kernel picks unless
+# -p is among the arguments. Sets SERVER_PID, ADDRESS, PORT, SERVER_OUT, SERVER_ERR.
+# SERVER_STDIN=closed starts it without a stdin. Never under `run`, which is a subshell.
+start_server() {
+    local COMMAND FIRST_LINE='' saw limit=$START_LIMIT_MS
+    ready_to_test || return 1
+    server_command "$@"
+    SERVER_PID='' PORT='' ADDRESS='' TRIED_STATUS=''
+    "${COMMAND[@]}" </dev/null >"$SERVER_OUT" 2>"$SERVER_ERR" 3>&- 4>&- &
+    SERVER_PID=$!
+    STARTED_PIDS+=("$SERVER_PID")
+    # Once is enough to wait long for a server that says nothing.
+    [[ ! -e $BATS_RUN_TMPDIR/mute ]] || limit=1000
+    if ! wait_until $limit said_or_ended; then
+        saw="no line on stdout"
+        touch "$BATS_RUN_TMPDIR/mute"
+    elif [[ -n $PORT ]]; then
+        return 0
+    elif [[ -n $FIRST_LINE ]]; then
+        saw="the line \"$FIRST_LINE\""
+    else
+        saw="it ended without that line"
+    fi
+    report "$saw" 'the line "listening on ADDRESS:PORT" on stdout within'"\
+ $((limit * SLOWNESS / 1000)) s"
+}
+
+# try_server ARGUMENT...: for one that is expected to end at once. Sets TRIED_STATUS,
+# TRIED_OUT and TRIED_ERR (texts); a server that start_server runs is left alone.
+try_server() {
+    local COMMAND
+    ready_to_test || return 1
+    server_command "$@"
+    TRIED_STATUS=0
+    timeout -k 1 $((5 * SLOWNESS)) "${COMMAND[@]}" \
+        </dev/null >"$SERVER_OUT" 2>"$SERVER_ERR" 3>&- 4>&- || TRIED_STATUS=$?
+    # shellcheck disable=SC2034 # for the tests
+    TRIED_OUT=$(<"$SERVER_OUT") TRIED_ERR=$(<"$SERVER_ERR")
+    if ((TRIED_STATUS == 124 || TRIED_STATUS == 137)); then
+        report "it still ran after $((5 * SLOWNESS)) s" "it ends at once"
+    fi
+}
+
+# expect_exit STATUS [LIMIT_MS]
+expect_exit() {
+    local limit=${2:-$STOP_LIMIT_MS} status=0
+    TRIED_STATUS=''
+    wait_until "$limit" has_ended "$SERVER_PID" ||
+        report "still running after $((limit * SLOWNESS)) ms" "exit status $1 by then" ||
+        return 1
+    wait "$SERVER_PID" 2>/dev/null || status=$?
+    ((status == $1)) || report "the server $(status_in_words $status)" "exit status $1"
+}
+
+# stop_server [LIMIT_MS]: SIGTERM, and exit status 0.
+stop_server() {
+    kill -TERM "$SERVER_PID" 2>/dev/null || true # if it has ended, expect_exit says how
+    expect_exit 0 "$@"
+}
+
+# end_server [LIMIT_MS]: for the end of a test that is not about signals, so that a server
+# that cannot end cleanly fails only those that are. It must still run; it is killed.
+end_server() {
+    expect_alive || return 1
+    if [[ -n ${SERVER_WRAP-}${CHECK_EXIT-} ]]; then
+        stop_server "$@"
+    else
+        kill_servers
+    fi
+}
+
+expect_alive() {
+    TRIED_STATUS=''
+    is_running "$SERVER_PID" || report "the server process has ended" "a running server"
+}
+
+fd_count() {
+    local fds=("/proc/$SERVER_PID/fd/"*)
+    echo ${#fds[@]}
+}
+
+has_fds() { (($(fd_count) == $1)); }
+
+# expect_fds COUNT: the server comes to hold just so many descriptors.
+expect_fds() {
+    wait_until 5000 has_fds "$1" ||
+        report "the server holds $(fd_count) descriptors" "$1 descriptors within 5 s"
+}
+
+# kill_servers: for the teardown of every test file. What a test did not stop ends here.
+kill_servers() {
+    local pid
+    for pid in "${STARTED_PIDS[@]}"; do
+        if is_running "$pid"; then
+            kill -KILL "$pid" 2>/dev/null || true
+        fi
+        wait "$pid" 2>/dev/null || true # also keeps the shell from saying "Killed"
+    done
+    STARTED_PIDS=()
+}
+
+teardown() { kill_servers; }
+
+# ---- the client -------------------------------------------------------------------
+
+# probe LINE...: runs the script (src/probe.c tells the verbs) against the server.
+# -a ADDRESS before the lines connects to another address than the server named.
+probe() {
+    local status=0 address=$ADDRESS out=$BATS_TEST_TMPDIR/probe.out
+    local err=$BATS_TEST_TMPDIR/probe.err step='' saw='' wanted=''
+    TRIED_STATUS=''
+    case $address in
+        0.0.0.0) address=127.0.0.1 ;;
+        ::) address=::1 ;;
+    esac
+    if [[ $1 == -a ]]; then
+        address=$2
+        shift 2
+    fi
+    timeout -k 1 $((PROBE_TIMEOUT * SLOWNESS)) "$TOOLS/probe" -a "$address" -P "$SERVER_PID" \
+        -s "$SLOWNESS" "$PORT" "$@" >"$out" 2>"$err" 3>&- 4>&- || status=$?
+    grep -v $'^step\t\|^saw\t\|^wanted\t' "$out" || true # of `print`
+    case $status in
+        0) return 0 ;;
+        1)
+            step=$(sed -n $'s/^step\t//p' "$out")
+            saw=$(sed -n $'s/^saw\t//p' "$out")
+            wanted=$(sed -n $'s/^wanted\t//p' "$out")
+            ((${#step} <= 60)) || step=${step:0:57}...
+            report "$step: $saw" "$wanted"
+            ;;
+        124 | 137)
+            report "the client was not done after $((PROBE_TIMEOUT * SLOWNESS)) s" \
+                "all of it done sooner"
+            ;;
+        *)
+            cat "$err"
+            echo "The fault lies in the test or the machine, not in the server (status $status)."
+            return 1
+            ;;
+    esac
+}

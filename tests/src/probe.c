@@ -1,0 +1,1516 @@
+/* probe - a TCP client that does what a script says, for the tests.
+ *
+ *     probe [-a ADDR] [-P SERVER_PID] [-d DEADLINE_MS] [-s FACTOR] PORT LINE...
+ *
+ * Each LINE is one verb with its words; the table `verbs` below lists them. They run
+ * in order, and the first that the server gets wrong ends the probe with three lines
+ * on stdout: step, saw, wanted. Exit status: 0 all as wanted, 1 the server did wrong,
+ * 2 the script or this machine did (then the reason is on stderr).
+ *
+ * A connection has a name. `x*1000` is a group of a thousand that act together:
+ * `open x*1000`, then `echo x "hi"`, then `close x`.
+ *
+ * TEXT is one or more strings in double quotes, joined: "GET /" "a"*9000 "\r\n". They
+ * know \n \r \t \0 \\ \" \xHH and, after the closing quote, *N for N times. Or it is
+ * random:SIZE, that many pseudo-random bytes. A SIZE may end in k or M.
+ *
+ * No verb waits longer than its deadline (-d or `within`, 2000 ms by default, times the
+ * FACTOR of -s for a server in slow motion, as under valgrind). For stream and drink,
+ * whose length depends on the machine, it is the longest time in which nothing moves.
+ *
+ * The process ends where a fault is found, in server_wrong and script_wrong: there is
+ * nothing to clean up that the kernel would not, except that a server we stopped must
+ * go on.
+ */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define GROUPS_MAX 64
+#define NAME_LEN_MAX 31
+#define WORDS_MAX 16
+#define OPENING_MAX 256          /* connects under way at once: a backlog is finite */
+#define COUNT_MAX 100000         /* connections in a group; more is a typing error */
+#define PIECE_MAX 65536          /* bytes per send or recv */
+#define PIECE_SLOW 512           /* ... for a client that reads slowly */
+#define EXCERPT_MAX 32           /* bytes of a text shown in a message */
+#define POUR_MAX (64 << 20)      /* more than the kernel buffers on both sides hold */
+#define POUR_QUIET_MS 300        /* nothing taken for so long: the way is full */
+#define FIND_MAX (1 << 20)       /* bytes that `find` looks through */
+#define POLL_PAUSE_US 2000       /* between two looks at /proc */
+#define VANISH_BURST 64          /* clients between two that wait for their echo */
+
+struct conn {
+    int fd;           /* -1: closed by us */
+    size_t sent;      /* of the plan that runs now */
+    size_t came;      /* likewise */
+    bool half_closed; /* likewise */
+    bool ended;       /* likewise: the end that the plan wants was seen */
+    size_t poured;    /* not yet drunk */
+};
+
+struct group {
+    char name[NAME_LEN_MAX + 1]; /* "": this place is free */
+    size_t count;
+    struct conn *conns;
+};
+
+struct word {
+    char *bytes; /* ends with a NUL that len does not count */
+    size_t len;
+    bool quoted;
+};
+
+/* A line, cut into words. word[0] is the verb. */
+struct command {
+    int count;
+    struct word word[WORDS_MAX];
+};
+
+/* The bytes to send and to expect: a text, or (text is NULL) a pseudo-random sequence
+ * in which every position can be computed, so that it needs no memory. */
+struct source {
+    char *text;
+    size_t len;
+    uint64_t seed;
+};
+
+enum end { END_NOT_WANTED, END_CLEAN, END_ANY };
+
+/* What every connection of a group has to do before the verb is done. */
+struct plan {
+    struct source source;
+    bool sends, reads;
+    bool half_closes;  /* once all is sent */
+    bool patient;      /* the deadline starts again whenever bytes move */
+    bool discards;     /* whatever comes is skipped */
+    enum end end;      /* wanted after the last byte */
+    int send_flags;
+    size_t send_max, recv_max;
+};
+
+enum gauge { GAUGE_CLOCK, GAUGE_CPU, GAUGE_FDS, GAUGE_RSS, GAUGE_THREADS, GAUGES };
+
+static struct {
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    const char *address_text, *port_text;
+    pid_t server; /* 0: not told */
+    int within_ms;
+    int factor; /* within_ms is the deadline after multiplication */
+    const char *line;    /* the one that runs */
+    bool server_stopped; /* by us */
+    long long mark[GAUGES];
+    struct group group[GROUPS_MAX];
+} probe = {.address_text = "127.0.0.1", .within_ms = 2000, .factor = 1};
+
+/* ---- how it ends ------------------------------------------------------------- */
+
+static void let_server_go_on(void)
+{
+    if (probe.server_stopped)
+        kill(probe.server, SIGCONT);
+    probe.server_stopped = false;
+}
+
+__attribute__((noreturn, format(printf, 2, 3))) static void server_wrong(
+    const char *wanted, const char *saw, ...)
+{
+    va_list arguments;
+
+    let_server_go_on();
+    printf("step\t%s\nsaw\t", probe.line);
+    va_start(arguments, saw);
+    vprintf(saw, arguments);
+    va_end(arguments);
+    printf("\nwanted\t%s\n", wanted);
+    fflush(stdout);
+    exit(1);
+}
+
+__attribute__((noreturn, format(printf, 1, 2))) static void script_wrong(
+    const char *reason, ...)
+{
+    va_list arguments;
+
+    let_server_go_on();
+    fprintf(stderr, "probe: %s: ", probe.line ? probe.line : "command line");
+    va_start(arguments, reason);
+    vfprintf(stderr, reason, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    exit(2);
+}
+
+static void *allocate(size_t size)
+{
+    void *memory = calloc(1, size ? size : 1);
+
+    if (!memory)
+        script_wrong("out of memory");
+    return memory;
+}
+
+/* ---- time -------------------------------------------------------------------- */
+
+static long long now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static long long deadline(void)
+{
+    return now_ms() + probe.within_ms;
+}
+
+/* For poll: never negative, which would mean for ever. */
+static int left_ms(long long until_ms)
+{
+    long long left = until_ms - now_ms();
+
+    return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+/* ---- words ------------------------------------------------------------------- */
+
+static int hex_digit(char digit)
+{
+    const char *digits = "0123456789abcdef";
+    const char *at = digit ? strchr(digits, tolower((unsigned char)digit)) : NULL;
+
+    if (!at)
+        script_wrong("\\x wants two hex digits");
+    return (int)(at - digits);
+}
+
+/* Decodes the escape after a backslash, moves *at behind it. */
+static char unescape(const char **at)
+{
+    static const char names[] = "nrt0\\\"", values[] = "\n\r\t\0\\\"";
+    char name = *(*at)++;
+    const char *known = name ? strchr(names, name) : NULL;
+
+    if (known)
+        return values[known - names];
+    if (name != 'x')
+        script_wrong("unknown escape \\%c", name);
+    int high = hex_digit(*(*at)++);
+    int low = hex_digit(*(*at)++);
+    return (char)(high * 16 + low);
+}
+
+static size_t parse_size(const char *text, const char **end)
+{
+    char *rest;
+
+    errno = 0;
+    unsigned long long size = strtoull(text, &rest, 10);
+    if (errno != 0 || rest == text || !isdigit((unsigned char)*text) || size > SIZE_MAX >> 21)
+        script_wrong("'%s' is not a size", text);
+    if (*rest == 'k')
+        size <<= 10;
+    else if (*rest == 'M')
+        size <<= 20;
+    if (*rest == 'k' || *rest == 'M')
+        rest++;
+    *end = rest;
+    return (size_t)size;
+}
+
+static size_t size_of(const char *text)
+{
+    const char *end;
+    size_t size = parse_size(text, &end);
+
+    if (*end)
+        script_wrong("'%s' is not a size", text);
+    return size;
+}
+
+static void repeat(struct word *word, size_t times)
+{
+    if (word->len > 0 && times > (1U << 30) / word->len)
+        script_wrong("text too long");
+    char *all = allocate(word->len * times + 1);
+    for (size_t i = 0; i < times; i++)
+        memcpy(all + i * word->len, word->bytes, word->len);
+    free(word->bytes);
+    word->bytes = all;
+    word->len *= times;
+}
+
+static const char *parse_quoted(const char *at, struct word *word)
+{
+    word->quoted = true;
+    for (at++; *at != '"'; ) {
+        if (*at == '\0')
+            script_wrong("no closing quote");
+        char byte = *at++;
+        word->bytes[word->len++] = byte == '\\' ? unescape(&at) : byte;
+    }
+    at++;
+    if (*at == '*') {
+        size_t times = parse_size(at + 1, &at);
+        repeat(word, times);
+    }
+    return at;
+}
+
+static const char *parse_word(const char *at, struct word *word)
+{
+    *word = (struct word){.bytes = allocate(strlen(at) + 1)};
+    if (*at == '"')
+        at = parse_quoted(at, word);
+    else
+        while (*at && *at != ' ')
+            word->bytes[word->len++] = *at++;
+    if (*at && *at != ' ')
+        script_wrong("a blank is missing before '%s'", at);
+    return at;
+}
+
+static void parse_line(const char *line, struct command *command)
+{
+    command->count = 0;
+    for (;;) {
+        line += strspn(line, " ");
+        if (!*line)
+            break;
+        if (command->count == WORDS_MAX)
+            script_wrong("more than %d words", WORDS_MAX);
+        line = parse_word(line, &command->word[command->count++]);
+    }
+    if (command->count == 0)
+        script_wrong("an empty line");
+}
+
+static void free_words(struct command *command)
+{
+    for (int i = 0; i < command->count; i++)
+        free(command->word[i].bytes);
+}
+
+static const char *word_at(const struct command *command, int index)
+{
+    if (index >= command->count)
+        script_wrong("a word is missing");
+    return command->word[index].bytes;
+}
+
+/* The value of key=VALUE, or NULL. */
+static const char *option(const struct command *command, const char *key)
+{
+    size_t len = strlen(key);
+
+    for (int i = 1; i < command->count; i++) {
+        const char *word = command->word[i].bytes;
+        if (!command->word[i].quoted && strncmp(word, key, len) == 0 && word[len] == '=')
+            return word + len + 1;
+    }
+    return NULL;
+}
+
+static size_t size_option(const struct command *command, const char *key, size_t otherwise)
+{
+    const char *value = option(command, key);
+
+    return value ? size_of(value) : otherwise;
+}
+
+static bool has_word(const struct command *command, const char *word)
+{
+    for (int i = 1; i < command->count; i++)
+        if (!command->word[i].quoted && strcmp(command->word[i].bytes, word) == 0)
+            return true;
+    return false;
+}
+
+/* ---- sources ----------------------------------------------------------------- */
+
+/* The eight bytes at place `index` of a pseudo-random sequence (splitmix64). */
+static uint64_t random_word(uint64_t seed, uint64_t index)
+{
+    uint64_t z = (seed + index + 1) * 0x9e3779b97f4a7c15;
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+
+static void source_copy(const struct source *source, size_t from, char *to, size_t len)
+{
+    if (source->text) {
+        memcpy(to, source->text + from, len);
+        return;
+    }
+    for (size_t i = 0; i < len;) {
+        uint64_t word = random_word(source->seed, (from + i) / 8);
+        for (size_t byte = (from + i) % 8; byte < 8 && i < len; byte++)
+            to[i++] = (char)(word >> (8 * byte));
+    }
+}
+
+/* The TEXT that begins at word `index`. free source.text after use. */
+static struct source parse_source(const struct command *command, int index)
+{
+    struct source source = {.seed = 1};
+
+    if (!command->word[index].quoted && strncmp(word_at(command, index), "random:", 7) == 0) {
+        source.len = size_of(command->word[index].bytes + 7);
+        return source;
+    }
+    word_at(command, index);
+    for (int i = index; i < command->count; i++) {
+        const struct word *word = &command->word[i];
+        if (!word->quoted)
+            script_wrong("'%s' should be a text in quotes", word->bytes);
+        char *joined = realloc(source.text, source.len + word->len + 1);
+        if (!joined)
+            script_wrong("out of memory");
+        memcpy(joined + source.len, word->bytes, word->len);
+        source.text = joined;
+        source.len += word->len;
+    }
+    return source;
+}
+
+/* Writes bytes so that they can be read and pasted back into a script. */
+static const char *escaped(const char *bytes, size_t len, char *to, size_t size)
+{
+    static const char names[] = "nrt\\\"", values[] = "\n\r\t\\\"";
+    size_t shown = len < EXCERPT_MAX ? len : EXCERPT_MAX;
+    size_t at = (size_t)snprintf(to, size, "\"");
+
+    for (size_t i = 0; i < shown; i++) {
+        const char *known = bytes[i] ? strchr(values, bytes[i]) : NULL;
+        if (known)
+            at += (size_t)snprintf(to + at, size - at, "\\%c", names[known - values]);
+        else if (isprint((unsigned char)bytes[i]))
+            at += (size_t)snprintf(to + at, size - at, "%c", bytes[i]);
+        else
+            at += (size_t)snprintf(to + at, size - at, "\\x%02x", (unsigned char)bytes[i]);
+    }
+    snprintf(to + at, size - at, shown < len ? "\"... (%zu bytes)" : "\"", len);
+    return to;
+}
+
+#define EXCERPT_SIZE (EXCERPT_MAX * 4 + 40)
+
+static const char *describe_source(const struct source *source, char *to, size_t size)
+{
+    if (source->text)
+        return escaped(source->text, source->len, to, size);
+    snprintf(to, size, "%zu pseudo-random bytes", source->len);
+    return to;
+}
+
+/* ---- groups ------------------------------------------------------------------ */
+
+/* Cuts NAME or NAME*COUNT. */
+static size_t parse_name(const char *word, char name[NAME_LEN_MAX + 1])
+{
+    size_t len = strcspn(word, "*");
+
+    if (len == 0 || len > NAME_LEN_MAX)
+        script_wrong("'%s' is not a name", word);
+    memcpy(name, word, len);
+    name[len] = '\0';
+    if (word[len] == '\0')
+        return 1;
+    size_t count = size_of(word + len + 1);
+    if (count == 0 || count > COUNT_MAX)
+        script_wrong("'%s': not between 1 and %d", word, COUNT_MAX);
+    return count;
+}
+
+static struct group *find_group(const char *name)
+{
+    for (int i = 0; i < GROUPS_MAX; i++)
+        if (strcmp(probe.group[i].name, name) == 0)
+            return &probe.group[i];
+    return NULL;
+}
+
+/* The open group that word[1] names. */
+static struct group *group_of(const struct command *command)
+{
+    const char *word = word_at(command, 1);
+    char name[NAME_LEN_MAX + 1];
+    size_t count = parse_name(word, name);
+    struct group *group = find_group(name);
+
+    if (!group)
+        script_wrong("'%s' is not open", name);
+    if (strchr(word, '*') && count != group->count)
+        script_wrong("%s has %zu connections", name, group->count);
+    return group;
+}
+
+static struct group *new_group(const struct command *command)
+{
+    char name[NAME_LEN_MAX + 1];
+    size_t count = parse_name(word_at(command, 1), name);
+
+    if (find_group(name))
+        script_wrong("'%s' is open already", name);
+    struct group *group = find_group("");
+    if (!group)
+        script_wrong("more than %d names", GROUPS_MAX);
+    strcpy(group->name, name);
+    group->count = count;
+    group->conns = allocate(count * sizeof *group->conns);
+    for (size_t i = 0; i < count; i++)
+        group->conns[i].fd = -1;
+    return group;
+}
+
+static void free_group(struct group *group)
+{
+    for (size_t i = 0; i < group->count; i++)
+        if (group->conns[i].fd >= 0)
+            close(group->conns[i].fd);
+    free(group->conns);
+    *group = (struct group){.count = 0};
+}
+
+/* "" for a connection alone, "x[17]: " for one of a group. */
+static const char *which(const struct group *group, const struct conn *conn)
+{
+    static char text[NAME_LEN_MAX + 32];
+
+    text[0] = '\0';
+    if (group->count > 1)
+        snprintf(text, sizeof text, "%s[%td]: ", group->name, conn - group->conns);
+    return text;
+}
+
+/* ---- connecting -------------------------------------------------------------- */
+
+static void set_option(int fd, int level, int name, int value)
+{
+    if (setsockopt(fd, level, name, &value, sizeof value) < 0)
+        script_wrong("setsockopt: %s", strerror(errno));
+}
+
+/* A connect that has begun; poll for POLLOUT tells when it is done. */
+static int begin_connect(const struct command *command)
+{
+    size_t rcvbuf = size_option(command, "rcvbuf", 0);
+    size_t sndbuf = size_option(command, "sndbuf", 0);
+    size_t mss = size_option(command, "mss", 0);
+    int fd = socket(probe.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        script_wrong("socket: %s", strerror(errno));
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (rcvbuf) /* before connect: the window is agreed there (tcp(7)) */
+        set_option(fd, SOL_SOCKET, SO_RCVBUF, (int)rcvbuf);
+    if (sndbuf)
+        set_option(fd, SOL_SOCKET, SO_SNDBUF, (int)sndbuf);
+    if (mss) /* binds the server's side, too: it gets by with small buffers, soon full */
+        set_option(fd, IPPROTO_TCP, TCP_MAXSEG, (int)mss);
+    if (connect(fd, (const struct sockaddr *)&probe.address, probe.address_len) < 0 &&
+        errno != EINPROGRESS) {
+        if (errno == EADDRNOTAVAIL)
+            script_wrong("connect: out of local ports");
+        int reason = errno;
+        close(fd);
+        errno = reason;
+        return -1;
+    }
+    return fd;
+}
+
+static int connect_result(int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+
+    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    return error;
+}
+
+__attribute__((noreturn)) static void connect_wrong(int error)
+{
+    char wanted[128];
+
+    snprintf(wanted, sizeof wanted, "a connection to %s port %s within %d ms",
+        probe.address_text, probe.port_text, probe.within_ms);
+    server_wrong(wanted, "connect: %s", error ? strerror(error) : "no answer");
+}
+
+/* Begins up to OPENING_MAX connects, waits for all of them. */
+static void open_some(
+    const struct command *command, struct conn *conns, size_t count, long long until_ms)
+{
+    struct pollfd wait = {.events = POLLOUT};
+
+    for (size_t i = 0; i < count; i++) {
+        conns[i].fd = begin_connect(command);
+        if (conns[i].fd < 0)
+            connect_wrong(errno);
+    }
+    for (size_t i = 0; i < count; i++) {
+        wait.fd = conns[i].fd;
+        if (poll(&wait, 1, left_ms(until_ms)) == 0)
+            connect_wrong(0);
+        int error = connect_result(wait.fd);
+        if (error)
+            connect_wrong(error);
+    }
+}
+
+static void open_all(const struct command *command, struct conn *conns, size_t count)
+{
+    long long until_ms = deadline();
+
+    for (size_t done = 0; done < count;) {
+        size_t some = count - done < OPENING_MAX ? count - done : OPENING_MAX;
+        open_some(command, conns + done, some, until_ms);
+        done += some;
+    }
+}
+
+/* ---- carrying out a plan ----------------------------------------------------- */
+
+static bool output_pending(const struct plan *plan, const struct conn *conn)
+{
+    return plan->sends &&
+           (conn->sent < plan->source.len || (plan->half_closes && !conn->half_closed));
+}
+
+static bool input_wanted(const struct plan *plan, const struct conn *conn)
+{
+    if (plan->reads && conn->came < plan->source.len)
+        return true;
+    return plan->end != END_NOT_WANTED && !conn->ended;
+}
+
+static void describe_wanted(const struct plan *plan, char *to, size_t size)
+{
+    char text[EXCERPT_SIZE] = "";
+    const char *verb = plan->sends && plan->reads ? " echoed"
+                       : plan->sends              ? " taken"
+                                                  : "";
+    const char *end = plan->end == END_CLEAN ? "the end of the connection (EOF)"
+                      : plan->end == END_ANY ? "the connection closed"
+                                             : "";
+
+    if (plan->sends || plan->reads)
+        describe_source(&plan->source, text, sizeof text);
+    snprintf(to, size, "%s%s%s%s within %d ms%s", text, verb, *text && *end ? ", then " : "",
+        end, probe.within_ms, plan->patient ? " of the last progress" : "");
+}
+
+#define WANTED_SIZE (EXCERPT_SIZE + 128)
+
+static void plan_wrong(const struct plan *plan, const struct group *group,
+    const struct conn *conn, const char *what)
+{
+    char wanted[WANTED_SIZE];
+
+    describe_wanted(plan, wanted, sizeof wanted);
+    if (plan->reads)
+        server_wrong(wanted, "%s%s after %zu of %zu bytes", which(group, conn), what,
+            conn->came, plan->source.len);
+    server_wrong(wanted, "%s%s", which(group, conn), what);
+}
+
+static void plan_late(
+    const struct plan *plan, const struct group *group, const struct conn *conn)
+{
+    const char *name = which(group, conn);
+    char wanted[WANTED_SIZE];
+
+    describe_wanted(plan, wanted, sizeof wanted);
+    if (plan->reads && conn->came < plan->source.len)
+        server_wrong(wanted, "%snothing within %d ms (%zu of %zu bytes came)", name,
+            probe.within_ms, conn->came, plan->source.len);
+    if (output_pending(plan, conn))
+        server_wrong(wanted, "%sthe server took only %zu of %zu bytes within %d ms", name,
+            conn->sent, plan->source.len, probe.within_ms);
+    server_wrong(wanted, "%sthe connection was still open after %d ms", name,
+        probe.within_ms);
+}
+
+static bool send_some(
+    const struct plan *plan, const struct group *group, struct conn *conn)
+{
+    static char piece[PIECE_MAX];
+    size_t len = plan->source.len - conn->sent;
+
+    if (len == 0) {
+        shutdown(conn->fd, SHUT_WR);
+        conn->half_closed = true;
+        return true;
+    }
+    len = len < plan->send_max ? len : plan->send_max;
+    source_copy(&plan->source, conn->sent, piece, len);
+    ssize_t n = send(conn->fd, piece, len, plan->send_flags);
+    if (n < 0 && errno == EAGAIN)
+        return false;
+    if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+        plan_wrong(plan, group, conn, "the server reset the connection");
+    if (n < 0)
+        script_wrong("send: %s", strerror(errno));
+    conn->sent += (size_t)n;
+    return true;
+}
+
+static void compare(const struct plan *plan, const struct group *group,
+    const struct conn *conn, const char *piece, size_t len)
+{
+    static char right[PIECE_MAX];
+    char saw[EXCERPT_SIZE], wanted[EXCERPT_SIZE];
+    size_t i = 0;
+
+    source_copy(&plan->source, conn->came, right, len);
+    while (i < len && piece[i] == right[i])
+        i++;
+    if (i == len)
+        return;
+    /* A little of what was right before it tells where we are. */
+    size_t from = i > 8 ? i - 8 : 0;
+    escaped(piece + from, len - from, saw, sizeof saw);
+    escaped(right + from, len - from, wanted, sizeof wanted);
+    strcat(wanted, " there");
+    server_wrong(wanted, "%sbyte %zu of %zu is wrong: %s at byte %zu", which(group, conn),
+        conn->came + i + 1, plan->source.len, saw, conn->came + from + 1);
+}
+
+/* The connection ended, by a FIN (error 0) or an error. */
+static void see_end(
+    const struct plan *plan, const struct group *group, struct conn *conn, int error)
+{
+    if (error && error != ECONNRESET && error != EPIPE)
+        script_wrong("recv: %s", strerror(error));
+    bool too_early = plan->reads && conn->came < plan->source.len;
+    if (too_early || (error && plan->end != END_ANY))
+        plan_wrong(plan, group, conn,
+            error ? "the server reset the connection" : "the server closed the connection");
+    conn->ended = true;
+}
+
+static bool recv_some(
+    const struct plan *plan, const struct group *group, struct conn *conn)
+{
+    static char piece[PIECE_MAX];
+    char saw[EXCERPT_SIZE];
+    /* Never more than is wanted: the next verb shall find the rest. */
+    size_t wanted = plan->reads ? plan->source.len - conn->came : 0;
+    size_t len = wanted == 0 ? EXCERPT_MAX : wanted < plan->recv_max ? wanted : plan->recv_max;
+    ssize_t n = recv(conn->fd, piece, len, 0);
+
+    if (n < 0 && errno == EAGAIN)
+        return false;
+    if (n <= 0) {
+        see_end(plan, group, conn, n < 0 ? errno : 0);
+    } else if (wanted > 0) {
+        compare(plan, group, conn, piece, (size_t)n);
+        conn->came += (size_t)n;
+    } else if (!plan->discards) {
+        server_wrong("no further byte, and the end of the connection (EOF)",
+            "%s%s came, which nobody sent", which(group, conn),
+            escaped(piece, (size_t)n, saw, sizeof saw));
+    }
+    return true;
+}
+
+/* Does what it can for one connection now. True: something moved. */
+static bool advance(const struct plan *plan, const struct group *group, struct conn *conn)
+{
+    bool moved = false;
+
+    /* Input first: if the server has left, that tells more than a failing send. */
+    if (input_wanted(plan, conn))
+        moved = recv_some(plan, group, conn);
+    if (output_pending(plan, conn))
+        moved |= send_some(plan, group, conn);
+    return moved;
+}
+
+static short wanted_events(const struct plan *plan, const struct conn *conn)
+{
+    return (short)((output_pending(plan, conn) ? POLLOUT : 0) |
+                   (input_wanted(plan, conn) ? POLLIN : 0));
+}
+
+/* Fills polls with the connections of the group that are not done. */
+static size_t collect(const struct plan *plan, const struct group *group,
+    struct pollfd *polls, struct conn **owners)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < group->count; i++) {
+        short events = wanted_events(plan, &group->conns[i]);
+        if (!events)
+            continue;
+        polls[count] = (struct pollfd){.fd = group->conns[i].fd, .events = events};
+        owners[count++] = &group->conns[i];
+    }
+    return count;
+}
+
+static void run_plan(const struct plan *plan, struct group *group)
+{
+    struct pollfd *polls = allocate(group->count * sizeof *polls);
+    struct conn **owners = allocate(group->count * sizeof *owners);
+    long long until_ms = deadline();
+    size_t count;
+
+    for (size_t i = 0; i < group->count; i++) {
+        struct conn *conn = &group->conns[i];
+        conn->sent = conn->came = 0;
+        conn->half_closed = conn->ended = false;
+    }
+    while ((count = collect(plan, group, polls, owners)) > 0) {
+        bool moved = false;
+        if (poll(polls, count, left_ms(until_ms)) == 0)
+            plan_late(plan, group, owners[0]);
+        for (size_t i = 0; i < count; i++)
+            if (polls[i].revents)
+                moved |= advance(plan, group, owners[i]);
+        if (plan->patient && moved)
+            until_ms = deadline();
+        else if (now_ms() > until_ms && collect(plan, group, polls, owners) > 0)
+            plan_late(plan, group, owners[0]);
+    }
+    free(polls);
+    free(owners);
+}
+
+/* Runs a plan whose bytes are the TEXT from word 2 on. */
+static void run_text(const struct command *command, struct plan plan)
+{
+    plan.source = parse_source(command, 2);
+    plan.send_max = plan.send_max ? plan.send_max : PIECE_MAX;
+    plan.recv_max = PIECE_MAX;
+    run_plan(&plan, group_of(command));
+    free(plan.source.text);
+}
+
+/* ---- verbs: connections ------------------------------------------------------ */
+
+static void do_open(const struct command *command)
+{
+    struct group *group = new_group(command);
+
+    open_all(command, group->conns, group->count);
+}
+
+static void do_refused(const struct command *command)
+{
+    struct pollfd wait = {.events = POLLOUT};
+
+    (void)command;
+    wait.fd = begin_connect(command);
+    int error = wait.fd < 0 ? errno : 0;
+    if (!error && poll(&wait, 1, probe.within_ms) == 1)
+        error = connect_result(wait.fd);
+    if (wait.fd >= 0)
+        close(wait.fd);
+    if (error != ECONNREFUSED)
+        server_wrong("connect: Connection refused", "connecting to %s port %s: %s",
+            probe.address_text, probe.port_text,
+            error ? strerror(error) : "somebody listens there");
+}
+
+static void do_send(const struct command *command)
+{
+    run_text(command, (struct plan){.sends = true});
+}
+
+static void do_drip(const struct command *command)
+{
+    run_text(command, (struct plan){.sends = true, .send_max = 1});
+}
+
+static void do_urgent(const struct command *command)
+{
+    run_text(command, (struct plan){.sends = true, .send_flags = MSG_OOB});
+}
+
+static void do_expect(const struct command *command)
+{
+    run_text(command, (struct plan){.reads = true});
+}
+
+static void do_echo(const struct command *command)
+{
+    run_text(command, (struct plan){.sends = true, .reads = true});
+}
+
+static void do_eof(const struct command *command)
+{
+    run_plan(&(struct plan){.end = END_CLEAN}, group_of(command));
+}
+
+static void do_closed(const struct command *command)
+{
+    run_plan(&(struct plan){.end = END_ANY, .discards = true}, group_of(command));
+}
+
+static void do_stream(const struct command *command)
+{
+    struct plan plan = {
+        .source = {.len = size_of(word_at(command, 2)),
+            .seed = size_option(command, "seed", 1)},
+        .sends = true,
+        .reads = true,
+        .half_closes = true,
+        .patient = true,
+        .end = END_CLEAN,
+        .send_max = size_option(command, "chunk", PIECE_MAX),
+        .recv_max = has_word(command, "slow") ? PIECE_SLOW : PIECE_MAX,
+    };
+
+    if (plan.send_max == 0 || plan.send_max > PIECE_MAX)
+        script_wrong("chunk: not between 1 and %d", PIECE_MAX);
+    run_plan(&plan, group_of(command));
+}
+
+static void do_half_close(const struct command *command)
+{
+    struct group *group = group_of(command);
+
+    for (size_t i = 0; i < group->count; i++)
+        shutdown(group->conns[i].fd, SHUT_WR);
+}
+
+/* Makes close send a RST instead of a FIN (socket(7)). */
+static void reset_on_close(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+
+    if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0)
+        script_wrong("SO_LINGER: %s", strerror(errno));
+}
+
+static void do_reset(const struct command *command)
+{
+    struct group *group = group_of(command);
+
+    for (size_t i = 0; i < group->count; i++)
+        reset_on_close(group->conns[i].fd);
+    free_group(group);
+}
+
+static void do_close(const struct command *command)
+{
+    free_group(group_of(command));
+}
+
+static void do_silent(const struct command *command)
+{
+    struct group *group = group_of(command);
+    struct pollfd *polls = allocate(group->count * sizeof *polls);
+    int time_ms = command->count > 2 ? (int)size_of(word_at(command, 2)) : 0;
+    char bytes[EXCERPT_MAX], text[EXCERPT_SIZE];
+
+    for (size_t i = 0; i < group->count; i++)
+        polls[i] = (struct pollfd){.fd = group->conns[i].fd, .events = POLLIN};
+    int ready = poll(polls, group->count, time_ms);
+    for (size_t i = 0; ready > 0 && i < group->count; i++) {
+        if (!polls[i].revents)
+            continue;
+        ssize_t n = recv(polls[i].fd, bytes, sizeof bytes, MSG_PEEK);
+        server_wrong("nothing yet", "%s%s", which(group, &group->conns[i]),
+            n > 0   ? escaped(bytes, (size_t)n, text, sizeof text)
+            : n < 0 ? "the server reset the connection"
+                    : "the server closed the connection");
+    }
+    free(polls);
+}
+
+/* One byte at a time, so that what follows stays for the next verb. */
+static char recv_byte(int fd, const char *wanted, long long until_ms)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    char byte;
+
+    if (poll(&wait, 1, left_ms(until_ms)) == 0)
+        server_wrong(wanted, "nothing within %d ms", probe.within_ms);
+    ssize_t n = recv(fd, &byte, 1, 0);
+    if (n <= 0)
+        server_wrong(wanted, "the server %s the connection", n < 0 ? "reset" : "closed");
+    return byte;
+}
+
+static void do_find(const struct command *command)
+{
+    struct source source = parse_source(command, 2);
+    struct group *group = group_of(command);
+    char *seen = allocate(FIND_MAX), wanted[EXCERPT_SIZE];
+    long long until_ms = deadline();
+    size_t len = 0;
+
+    if (group->count != 1 || !source.text || source.len == 0)
+        script_wrong("find wants one connection and a text in quotes");
+    escaped(source.text, source.len, wanted, sizeof wanted);
+    while (len < source.len ||
+           memcmp(seen + len - source.len, source.text, source.len) != 0) {
+        if (len == FIND_MAX)
+            server_wrong(wanted, "not within %d bytes", FIND_MAX);
+        seen[len++] = recv_byte(group->conns[0].fd, wanted, until_ms);
+    }
+    free(seen);
+    free(source.text);
+}
+
+/* Shows what comes next on a connection; for looking at things by hand. */
+static void do_print(const struct command *command)
+{
+    struct group *group = group_of(command);
+    struct pollfd wait = {.fd = group->conns[0].fd, .events = POLLIN};
+    char bytes[EXCERPT_MAX], text[EXCERPT_SIZE];
+
+    if (poll(&wait, 1, probe.within_ms) == 0) {
+        printf("%s: nothing\n", group->name);
+        return;
+    }
+    ssize_t n = recv(wait.fd, bytes, sizeof bytes, 0);
+    printf("%s: %s\n", group->name,
+        n > 0   ? escaped(bytes, (size_t)n, text, sizeof text)
+        : n < 0 ? strerror(errno)
+                : "EOF");
+}
+
+/* ---- verbs: a client that does not read -------------------------------------- */
+
+static const struct source poured_bytes = {.len = SIZE_MAX, .seed = 2};
+
+/* Sends once on each connection that takes something. False: nobody did. */
+static bool pour_round(
+    struct group *group, struct pollfd *polls, size_t max, size_t chunk)
+{
+    static char piece[PIECE_MAX];
+
+    for (size_t i = 0; i < group->count; i++)
+        polls[i] = (struct pollfd){
+            .fd = group->conns[i].poured < max ? group->conns[i].fd : -1, .events = POLLOUT};
+    if (poll(polls, group->count, POUR_QUIET_MS) == 0)
+        return false;
+    bool moved = false;
+    for (size_t i = 0; i < group->count; i++) {
+        struct conn *conn = &group->conns[i];
+        size_t len = max - conn->poured < chunk ? max - conn->poured : chunk;
+        if (!polls[i].revents || len == 0)
+            continue;
+        source_copy(&poured_bytes, conn->poured, piece, len);
+        ssize_t n = send(conn->fd, piece, len, 0);
+        if (n < 0 && errno != EAGAIN)
+            server_wrong("a server that waits until its client reads",
+                "%sthe server closed the connection after %zu bytes", which(group, conn),
+                conn->poured);
+        conn->poured += n > 0 ? (size_t)n : 0;
+        moved = true;
+    }
+    return moved;
+}
+
+static void do_pour(const struct command *command)
+{
+    struct group *group = group_of(command);
+    size_t max = size_option(command, "max", POUR_MAX);
+    size_t chunk = size_option(command, "chunk", PIECE_MAX);
+    struct pollfd *polls = allocate(group->count * sizeof *polls);
+
+    if (chunk == 0 || chunk > PIECE_MAX)
+        script_wrong("chunk: not between 1 and %d", PIECE_MAX);
+    for (size_t i = 0; i < group->count; i++)
+        group->conns[i].poured = 0;
+    while (pour_round(group, polls, max, chunk))
+        ;
+    free(polls);
+    for (size_t i = 0; has_word(command, "blocks") && i < group->count; i++)
+        if (group->conns[i].poured == max)
+            server_wrong("a server that stops reading while its answers cannot leave",
+                "%sthe server took all %zu bytes though nothing was read back",
+                which(group, &group->conns[i]), max);
+}
+
+static void do_drink(const struct command *command)
+{
+    struct group *group = group_of(command);
+    struct plan plan = {.source = poured_bytes,
+        .reads = true,
+        .patient = true,
+        .recv_max = has_word(command, "slow") ? PIECE_SLOW : PIECE_MAX};
+
+    /* One after the other: each has its own length. */
+    for (size_t i = 0; i < group->count; i++) {
+        struct group one = {.count = 1, .conns = &group->conns[i]};
+        plan.source.len = group->conns[i].poured;
+        run_plan(&plan, &one);
+        group->conns[i].poured = 0;
+    }
+}
+
+/* ---- verbs: short visits ----------------------------------------------------- */
+
+static void visit_once(const struct command *command, const struct source *text)
+{
+    struct conn conn;
+    struct group one = {.count = 1, .conns = &conn};
+    struct plan plan = {
+        .source = *text,
+        .sends = true,
+        .reads = true,
+        .half_closes = true,
+        .end = END_CLEAN,
+        .send_max = PIECE_MAX,
+        .recv_max = PIECE_MAX,
+    };
+
+    open_all(command, &conn, 1);
+    run_plan(&plan, &one);
+    close(conn.fd);
+}
+
+static void do_visit(const struct command *command)
+{
+    size_t count = size_of(word_at(command, 1));
+    struct source text = parse_source(command, 2);
+
+    for (size_t i = 0; i < count; i++)
+        visit_once(command, &text);
+    free(text.text);
+}
+
+enum leaving { LEAVE_RESET, LEAVE_CLOSE, LEAVE_HALF };
+
+static enum leaving parse_leaving(const char *word)
+{
+    static const char *const names[] = {"reset", "close", "half"};
+
+    for (int i = 0; i < 3; i++)
+        if (strcmp(word, names[i]) == 0)
+            return (enum leaving)i;
+    script_wrong("'%s' is not reset, close or half", word);
+}
+
+static void vanish_once(const struct command *command, enum leaving how)
+{
+    struct conn conn;
+    struct group one = {.count = 1, .conns = &conn};
+
+    open_all(command, &conn, 1);
+    if (how == LEAVE_RESET)
+        reset_on_close(conn.fd);
+    if (how == LEAVE_HALF)
+        run_plan(&(struct plan){.sends = true, .half_closes = true, .end = END_CLEAN}, &one);
+    close(conn.fd);
+}
+
+/* After each burst a client waits for its echo. Servers accept in order of arrival, so
+ * then the accept queue is empty again: a short one shall not fail this test. */
+static void do_vanish(const struct command *command)
+{
+    size_t count = size_of(word_at(command, 1));
+    enum leaving how = parse_leaving(word_at(command, 2));
+    size_t burst = size_option(command, "burst", VANISH_BURST);
+    struct source text = {.text = "still there?", .len = 12};
+
+    for (size_t i = 0; i < count; i++) {
+        vanish_once(command, how);
+        if (burst > 0 && (i + 1) % burst == 0)
+            visit_once(command, &text);
+    }
+}
+
+/* ---- verbs: the server process ----------------------------------------------- */
+
+static pid_t server_pid(void)
+{
+    if (probe.server == 0)
+        script_wrong("this verb needs -P SERVER_PID");
+    return probe.server;
+}
+
+/* The fields of a stat file from the state on (proc(5)), or false: gone. The name of
+ * the program stands before them, in brackets, and may itself hold brackets. */
+static bool read_stat(const char *path, char *fields, size_t size)
+{
+    char line[1024];
+    FILE *file = fopen(path, "re");
+
+    if (!file)
+        return false;
+    char *got = fgets(line, sizeof line, file);
+    fclose(file);
+    char *close_bracket = got ? strrchr(line, ')') : NULL;
+    if (!close_bracket || close_bracket[1] == '\0')
+        return false;
+    snprintf(fields, size, "%s", close_bracket + 2);
+    return true;
+}
+
+static bool server_gone(void)
+{
+    char path[64], fields[1024];
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)server_pid());
+    /* Z: it has ended, its parent has not asked for the status yet. */
+    return !read_stat(path, fields, sizeof fields) || fields[0] == 'Z' || fields[0] == 'X';
+}
+
+static DIR *open_server_dir(const char *name)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)server_pid(), name);
+    return opendir(path);
+}
+
+static bool all_tasks_stopped(void)
+{
+    DIR *tasks = open_server_dir("task");
+    bool stopped = true;
+    struct dirent *task;
+
+    if (!tasks)
+        return false;
+    while (stopped && (task = readdir(tasks))) {
+        char path[320], fields[1024];
+        if (task->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)server_pid(), task->d_name);
+        stopped = !read_stat(path, fields, sizeof fields) || fields[0] == 'T' || fields[0] == 't';
+    }
+    closedir(tasks);
+    return stopped;
+}
+
+static void do_stop(const struct command *command)
+{
+    long long until_ms = deadline();
+
+    (void)command;
+    if (server_gone() || kill(server_pid(), SIGSTOP) < 0)
+        server_wrong("a running server to stop", "the server process has ended");
+    probe.server_stopped = true;
+    while (!all_tasks_stopped()) {
+        if (server_gone())
+            server_wrong("a running server to stop", "the server process has ended");
+        if (now_ms() > until_ms)
+            script_wrong("the server does not stop within %d ms", probe.within_ms);
+        usleep(POLL_PAUSE_US);
+    }
+}
+
+static void do_cont(const struct command *command)
+{
+    (void)command;
+    kill(server_pid(), SIGCONT);
+    probe.server_stopped = false;
+}
+
+static void do_signal(const struct command *command)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } known[] = {{"TERM", SIGTERM}, {"INT", SIGINT}, {"HUP", SIGHUP}, {"KILL", SIGKILL},
+        {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"PIPE", SIGPIPE}, {"CHLD", SIGCHLD}};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(word_at(command, 1), known[i].name) != 0)
+            continue;
+        if (kill(server_pid(), known[i].number) < 0)
+            server_wrong("a running server", "the server process has ended");
+        return;
+    }
+    script_wrong("unknown signal");
+}
+
+static void do_gone(const struct command *command)
+{
+    long long until_ms = deadline();
+
+    (void)command;
+    while (!server_gone()) {
+        if (now_ms() > until_ms) {
+            char wanted[64];
+            snprintf(wanted, sizeof wanted, "its end within %d ms", probe.within_ms);
+            server_wrong(wanted, "the server process still runs");
+        }
+        usleep(POLL_PAUSE_US);
+    }
+}
+
+/* ---- verbs: gauges ----------------------------------------------------------- */
+
+static long long count_entries(const char *name)
+{
+    DIR *dir = open_server_dir(name);
+    long long count = 0;
+    struct dirent *entry;
+
+    if (!dir)
+        return -1;
+    while ((entry = readdir(dir)))
+        count += entry->d_name[0] != '.';
+    closedir(dir);
+    return count;
+}
+
+/* User and system time of all threads, in ms. */
+static long long server_cpu_ms(void)
+{
+    char path[64], fields[1024];
+    unsigned long user, system;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)server_pid());
+    if (!read_stat(path, fields, sizeof fields) ||
+        sscanf(fields, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+        return -1;
+    return (long long)(user + system) * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+static long long server_rss_kib(void)
+{
+    char path[64];
+    long pages = -1;
+
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)server_pid());
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return -1;
+    if (fscanf(file, "%*s %ld", &pages) != 1)
+        pages = -1;
+    fclose(file);
+    return pages < 0 ? -1 : pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static long long read_gauge(enum gauge gauge)
+{
+    long long value = -1;
+
+    if (gauge == GAUGE_CLOCK)
+        return now_ms();
+    if (gauge == GAUGE_CPU)
+        value = server_cpu_ms();
+    else if (gauge == GAUGE_RSS)
+        value = server_rss_kib();
+    else
+        value = count_entries(gauge == GAUGE_FDS ? "fd" : "task");
+    if (value < 0)
+        server_wrong("a running server", "the server process has ended");
+    return value;
+}
+
+static void do_mark(const struct command *command)
+{
+    (void)command;
+    probe.mark[GAUGE_CLOCK] = read_gauge(GAUGE_CLOCK);
+    for (int gauge = GAUGE_CPU; probe.server && gauge < GAUGES; gauge++)
+        probe.mark[gauge] = read_gauge((enum gauge)gauge);
+}
+
+struct gauge_name {
+    const char *name, *unit;
+    bool settles; /* a wrong value may still become right: look again */
+};
+
+static enum gauge parse_gauge(const char *word, struct gauge_name *about)
+{
+    static const struct gauge_name names[GAUGES] = {
+        [GAUGE_CLOCK] = {"clock", "ms", false},
+        [GAUGE_CPU] = {"cpu", "ms of CPU time", false},
+        [GAUGE_FDS] = {"fds", "descriptors", true},
+        [GAUGE_RSS] = {"rss", "KiB of memory", true},
+        [GAUGE_THREADS] = {"threads", "threads", true},
+    };
+
+    for (int gauge = 0; gauge < GAUGES; gauge++)
+        if (strcmp(word, names[gauge].name) == 0) {
+            *about = names[gauge];
+            return (enum gauge)gauge;
+        }
+    script_wrong("'%s' is not clock, cpu, fds, rss or threads", word);
+}
+
+static void do_grew(const struct command *command)
+{
+    struct gauge_name about;
+    enum gauge gauge = parse_gauge(word_at(command, 1), &about);
+    const char *max_text = option(command, "max");
+    long long min = (long long)size_option(command, "min", 0);
+    long long max = max_text ? (long long)size_of(max_text) : LLONG_MAX;
+    long long until_ms = deadline(), grown;
+    char wanted[128];
+
+    /* Without min a gauge that fell below its mark is right, too. */
+    if (!option(command, "min"))
+        min = LLONG_MIN;
+    for (;;) {
+        grown = read_gauge(gauge) - probe.mark[gauge];
+        if (grown >= min && grown <= max)
+            return;
+        if (!about.settles || now_ms() > until_ms)
+            break;
+        usleep(POLL_PAUSE_US);
+    }
+    snprintf(wanted, sizeof wanted, "at %s %lld %s more", grown < min ? "least" : "most",
+        grown < min ? min : max, about.unit);
+    server_wrong(wanted, "%lld %s more than at the mark", grown, about.unit);
+}
+
+static void do_within(const struct command *command)
+{
+    probe.within_ms = (int)size_of(word_at(command, 1)) * probe.factor;
+}
+
+/* ---- the script -------------------------------------------------------------- */
+
+static const struct verb {
+    const char *name;
+    int words_max; /* with the verb itself */
+    void (*run)(const struct command *command);
+} verbs[] = {
+    /* NAME or NAME*COUNT [rcvbuf=SIZE] [sndbuf=SIZE] [mss=SIZE] */
+    {"open", 5, do_open},
+    /* nobody may listen there */
+    {"refused", 1, do_refused},
+    /* NAME TEXT */
+    {"send", WORDS_MAX, do_send},
+    /* NAME TEXT: exactly these bytes come; what follows is left for the next verb */
+    {"expect", WORDS_MAX, do_expect},
+    /* NAME TEXT: send and expect at the same time */
+    {"echo", WORDS_MAX, do_echo},
+    /* NAME TEXT: each byte by a send and a segment of its own */
+    {"drip", WORDS_MAX, do_drip},
+    /* NAME TEXT: the last byte is marked urgent (MSG_OOB) */
+    {"urgent", WORDS_MAX, do_urgent},
+    /* NAME TEXT: skip what comes until the TEXT has come */
+    {"find", WORDS_MAX, do_find},
+    /* NAME: shutdown(SHUT_WR) */
+    {"half-close", 2, do_half_close},
+    /* NAME: a clean end comes next, and no byte before it */
+    {"eof", 2, do_eof},
+    /* NAME: EOF or a reset; bytes before it are skipped */
+    {"closed", 2, do_closed},
+    /* NAME: close with a RST */
+    {"reset", 2, do_reset},
+    /* NAME */
+    {"close", 2, do_close},
+    /* NAME [MS]: nothing has come yet, nor comes within MS */
+    {"silent", 3, do_silent},
+    /* NAME SIZE [chunk=SIZE] [seed=N] [slow]: random bytes out and back, half-close, EOF */
+    {"stream", 6, do_stream},
+    /* NAME [max=SIZE] [chunk=SIZE] [blocks]: send without reading until the way is full;
+     * `blocks`: which must happen before max */
+    {"pour", 5, do_pour},
+    /* NAME [slow]: read back what was poured */
+    {"drink", 3, do_drink},
+    /* COUNT TEXT: so many clients, one after the other, each served in full */
+    {"visit", WORDS_MAX, do_visit},
+    /* COUNT reset|close|half [burst=N]: clients that connect and leave at once; after
+     * each burst (64, 0 for none) one that waits for an echo */
+    {"vanish", 4, do_vanish},
+    /* stop the server and wait until all its threads are stopped */
+    {"stop", 1, do_stop},
+    {"cont", 1, do_cont},
+    /* TERM, INT ...: to the server */
+    {"signal", 2, do_signal},
+    /* the server process ends */
+    {"gone", 1, do_gone},
+    /* remember the value of all gauges for `grew` */
+    {"mark", 1, do_mark},
+    /* clock|cpu|fds|rss|threads [min=N] [max=N]: change since `mark`, in ms, ms, 1, KiB, 1 */
+    {"grew", 4, do_grew},
+    /* MS: the deadline of each verb that follows */
+    {"within", 2, do_within},
+    /* NAME: shows what comes next; for trying things by hand */
+    {"print", 2, do_print},
+};
+
+static void run_line(const char *line)
+{
+    struct command command;
+    const struct verb *verb = NULL;
+
+    probe.line = line;
+    parse_line(line, &command);
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(command.word[0].bytes, verbs[i].name) == 0)
+            verb = &verbs[i];
+    if (!verb)
+        script_wrong("unknown verb");
+    if (command.count > verb->words_max)
+        script_wrong("too many words");
+    verb->run(&command);
+    free_words(&command);
+}
+
+static void resolve(void)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+        .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
+
+    if (getaddrinfo(probe.address_text, probe.port_text, &hints, &found) != 0)
+        script_wrong("no address: %s port %s", probe.address_text, probe.port_text);
+    memcpy(&probe.address, found->ai_addr, found->ai_addrlen);
+    probe.address_len = found->ai_addrlen;
+    freeaddrinfo(found);
+}
+
+/* If the hard limit is too low as well, socket will say so. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int main(int argc, char *argv[])
+{
+    int letter;
+
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    while ((letter = getopt(argc, argv, "+a:P:d:s:")) != -1) {
+        if (letter == 'a')
+            probe.address_text = optarg;
+        else if (letter == 'P')
+            probe.server = (pid_t)size_of(optarg);
+        else if (letter == 'd')
+            probe.within_ms = (int)size_of(optarg);
+        else if (letter == 's')
+            probe.factor = (int)size_of(optarg);
+        else
+            script_wrong("usage: probe [-a ADDR] [-P PID] [-d MS] [-s FACTOR] PORT LINE...");
+    }
+    probe.within_ms *= probe.factor;
+    if (optind >= argc)
+        script_wrong("PORT is missing");
+    probe.port_text = argv[optind++];
+    resolve();
+    for (; optind < argc; optind++)
+        run_line(argv[optind]);
+    return 0;
+}

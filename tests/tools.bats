@@ -1,0 +1,114 @@
+#!/usr/bin/env bats
+# tools.bats - the course's own servers under the tools that see what clients do not:
+# valgrind's memcheck, helgrind and drd, and the compiler's sanitizers.
+#
+# bats file_tags=tools
+
+load lib.bash
+load builds.bash
+
+setup() {
+    STEP=${BATS_TEST_DESCRIPTION%%:*}
+    STEP=${STEP#step}
+    for DIRECTORY in "$COURSE/step${STEP}"_*/; do DIRECTORY=${DIRECTORY%/}; done
+    SERVER=$DIRECTORY/server
+}
+
+# The ways of a client's life, one after the other, and then together.
+scenario() {
+    local base
+    probe 'visit 3 "warm"'
+    base=$(fd_count)
+    probe 'within 5000' 'open a' 'echo a "one\n"' 'drip a "byte by byte"' 'urgent a "!"' \
+        'expect a "byte by byte!"' 'stream a 300k' 'open b' 'half-close b' 'eof b' 'vanish 60 reset' \
+        'vanish 60 half' 'open c' 'send c random:40k' 'reset c' 'open d' 'pour d max=2M' 'reset d' \
+        stop 'open e' 'send e "x"' 'reset e' cont 'visit 5 "hello"'
+    step_at_least 02 && probe 'within 10000' 'open x*60' 'echo x "hello\n"' 'open p*3' \
+        'pour p' 'open r*20' 'send r random:30k' 'reset r' 'stream x 20k' 'drink p' 'close p' \
+        'visit 20 "hello"'
+    expect_fds "$base"
+    expect_alive
+    stop_server
+}
+
+memcheck() {
+    SERVER_WRAP="valgrind -q --error-exitcode=99 --leak-check=full"
+    SERVER_WRAP+=" --errors-for-leak-kinds=definite,indirect,possible"
+    SLOWNESS=10
+    about "ran many kinds of clients against the server under valgrind" \
+        "valgrind tells on stderr what it saw" "$(basename "$DIRECTORY")/README.md"
+    start_server
+    scenario
+    # The limit of descriptors may be low: that the server may say.
+    if grep -q '^==' "$SERVER_ERR"; then
+        report "$(grep '^==' "$SERVER_ERR" | head -20)" "no word from valgrind"
+    fi
+}
+
+@test "step01: memcheck finds no error and no leak" { memcheck; }
+@test "step02: memcheck finds no error and no leak" { memcheck; }
+@test "step03: memcheck finds no error and no leak" { memcheck; }
+@test "step04: memcheck finds no error and no leak" { memcheck; }
+@test "step05: memcheck finds no error and no leak" { memcheck; }
+
+@test "step05: memcheck finds no leak when clients stay to the end" {
+    SERVER_WRAP="valgrind -q --error-exitcode=99 --leak-check=full"
+    SLOWNESS=10
+    about "left idle, stuck and silent clients connected while the server ended" \
+        "the main thread knows all connections, and frees them" \
+        "step05_final/README.md, \"Drain\""
+    start_server
+    probe 'within 20000' 'open a*10' 'echo a "x"' 'open p*2' 'pour p max=4M' 'open s*5' \
+        'signal TERM' gone
+    expect_exit 0
+    refute grep '^==' "$SERVER_ERR"
+}
+
+sanitized() {
+    about "ran many kinds of clients against the server built with -fsanitize=$1" \
+        "the sanitizer tells on stderr what it saw" "$(basename "$DIRECTORY")/README.md"
+    SERVER=$(sanitized_server "$DIRECTORY" "$1") || {
+        echo "$SERVER"
+        return 1
+    }
+    use_sanitizer "$SERVER"
+    start_server
+    scenario
+}
+
+@test "step01: AddressSanitizer and UBSan find nothing" { sanitized address; }
+@test "step02: AddressSanitizer and UBSan find nothing" { sanitized address; }
+@test "step03: AddressSanitizer and UBSan find nothing" { sanitized address; }
+@test "step04: AddressSanitizer and UBSan find nothing" { sanitized address; }
+@test "step05: AddressSanitizer and UBSan find nothing" { sanitized address; }
+@test "step04: ThreadSanitizer finds nothing, without suppressions" { sanitized thread; }
+@test "step05: ThreadSanitizer finds nothing, without suppressions" { sanitized thread; }
+
+# pool_alone TOOL: the pool of the step, without a server. helgrind and drd know POSIX
+# locks; of the hand-over of connections by the kernel they do not know. A condition may be
+# signalled by a thread that does not hold the lock (pthread_cond_signal(3p)); some versions
+# find that dubious, so that word of theirs is not asked for.
+pool_alone() {
+    local program=$BATS_TEST_TMPDIR/pool_test batch=() quiet=--report-signal-unlocked=no
+    [[ $STEP != 05 ]] || batch=(-DBATCH)
+    if [[ $1 == helgrind ]]; then
+        printf '{\n   signal-without-lock\n   Helgrind:Misc\n   ...\n}\n' \
+            >"$BATS_TEST_TMPDIR/quiet"
+        quiet=--suppressions=$BATS_TEST_TMPDIR/quiet
+    fi
+    ${CC:-cc} -std=c11 -D_GNU_SOURCE -g -pthread "${batch[@]}" -I"$DIRECTORY" -o "$program" \
+        "$COURSE/tests/unit/pool_test.c" "$DIRECTORY/pool.c"
+    timeout 100 valgrind -q --error-exitcode=1 --tool="$1" "$quiet" "$program"
+}
+
+@test "step04: helgrind accepts the pool" { pool_alone helgrind; }
+@test "step05: helgrind accepts the pool" { pool_alone helgrind; }
+@test "step04: drd accepts the pool" { pool_alone drd; }
+@test "step05: drd accepts the pool" { pool_alone drd; }
+
+@test "step05: the timer heap agrees with a model" {
+    local program=$BATS_TEST_TMPDIR/timer_test
+    ${CC:-cc} -std=c11 -D_GNU_SOURCE -g -I"$DIRECTORY" -o "$program" \
+        "$COURSE/tests/unit/timer_test.c" "$DIRECTORY/timer.c"
+    timeout 60 "$program"
+}
