@@ -6,8 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RECV_MAX 32768 /* one recv; so the most that a client who never reads costs us   \
-                        */
+#define RECV_MAX 32768 /* one recv; so the most that a client can leave with us */
 #define ROUNDS_MAX 16  /* then somebody else has a turn, if there is somebody */
 
 /* The state word: the events above, seen and not used up, and two facts about the
@@ -76,18 +75,18 @@ static bool matters(unsigned state)
 
 bool conn_notify(struct conn *conn, unsigned events)
 {
-    unsigned old = atomic_load_explicit(&conn->state, memory_order_relaxed);
-    unsigned new;
+    unsigned before = atomic_load_explicit(&conn->state, memory_order_relaxed);
+    unsigned after;
 
     do {
-        new = old | events;
-        if (matters(new))
-            new |= SCHEDULED;
+        after = before | events;
+        if (matters(after))
+            after |= SCHEDULED;
         /* Acquire pairs with the release of the last owner: if the connection becomes
          * ours, so does all that it wrote. */
     } while (!atomic_compare_exchange_weak_explicit(
-        &conn->state, &old, new, memory_order_acquire, memory_order_relaxed));
-    return (new &SCHEDULED) && !(old & SCHEDULED);
+        &conn->state, &before, after, memory_order_acquire, memory_order_relaxed));
+    return (after & SCHEDULED) && !(before & SCHEDULED);
 }
 
 /* Clears the events before they are acted upon. What comes later is not lost: it
@@ -104,25 +103,25 @@ static unsigned take_events(struct conn *conn)
 static bool give_back(struct conn *conn, unsigned unused)
 {
     unsigned needs_out = conn_has_output(conn) ? NEEDS_OUT : 0;
-    unsigned old = atomic_load_explicit(&conn->state, memory_order_relaxed);
-    unsigned new;
+    unsigned before = atomic_load_explicit(&conn->state, memory_order_relaxed);
+    unsigned after;
 
     do {
-        new = ((old | unused) & EVENTS) | needs_out;
-        if (matters(new))
-            new |= SCHEDULED;
+        after = ((before | unused) & EVENTS) | needs_out;
+        if (matters(after))
+            after |= SCHEDULED;
         /* Release: what we did to the connection comes before the next owner's turn. */
     } while (!atomic_compare_exchange_weak_explicit(
-        &conn->state, &old, new, memory_order_release, memory_order_relaxed));
-    return !(new &SCHEDULED);
+        &conn->state, &before, after, memory_order_release, memory_order_relaxed));
+    return !(after & SCHEDULED);
 }
 
 bool conn_claim(struct conn *conn)
 {
-    unsigned old =
+    unsigned before =
         atomic_fetch_or_explicit(&conn->state, SCHEDULED, memory_order_acquire);
 
-    return !(old & SCHEDULED);
+    return !(before & SCHEDULED);
 }
 
 bool conn_release(struct conn *conn)
@@ -210,10 +209,9 @@ static bool read_input(struct conn *conn, unsigned *events)
     return answer(conn, &in, events);
 }
 
-/* All that had come is answered and sent. FIN tells the client so; closing now would
- * too, but a byte that arrives at a closed socket brings a reset back, and a reset takes
- * what the client has not read yet (RFC 9293, section 3.10.7.1). So we wait for its FIN.
- */
+/* All that had come is answered and sent. A FIN tells the client so. To close would too,
+ * but a byte that comes to a closed socket brings a reset back (RFC 9293, section
+ * 3.10.7.1), and that takes what the client has not read yet. So we wait for its FIN. */
 static void say_goodbye(struct conn *conn)
 {
     shutdown(conn->fd, SHUT_WR);

@@ -38,8 +38,8 @@ struct server {
     /* The main thread's. */
     struct timer_heap timers; /* one per connection: also the list of them all */
     uint64_t last_id;
-    bool out_of_descriptors;  /* said so in the log, and not accepted any since */
-    bool full;                /* the same, for max_connections */
+    bool out_of_descriptors;  /* said so in the log, and somebody waits ever since */
+    bool full;                /* said so in the log, and nearly full ever since */
     int64_t accept_resume_ms; /* TIMER_NEVER: not paused */
     int64_t drain_end_ms;     /* TIMER_NEVER: not draining */
     unsigned stop_signals;    /* how many have come */
@@ -235,13 +235,15 @@ static int64_t next_check_ms(const struct server *server, const struct conn *con
 
 static void admit(struct server *server, int fd)
 {
-    struct conn *conn;
+    unsigned open = server->timers.count, max = server->limits.max_connections;
 
-    if (server->timers.count >= server->limits.max_connections) {
+    if (open >= max) {
         turn_away(server, fd);
         return;
     }
-    conn = conn_new(fd, &server->echo, ++server->last_id);
+    if (open < max - max / 10)
+        server->full = false;
+    struct conn *conn = conn_new(fd, &server->echo, ++server->last_id);
     if (conn == NULL) {
         log_line(LOG_WARN, "conn_refused", "err=ENOMEM");
         close(fd);
@@ -249,8 +251,6 @@ static void admit(struct server *server, int fd)
     }
     log_line(LOG_DEBUG, "accepted", "conn=%llu", (unsigned long long)conn->id);
     timer_add(&server->timers, &conn->timer, next_check_ms(server, conn));
-    server->full = false;
-    server->out_of_descriptors = false;
     /* Last: from now on a worker may own it. */
     if (poller_add_edge(server->poller, fd, conn) < 0) {
         conn->error = errno;
@@ -268,14 +268,18 @@ static bool accept_clients(struct server *server, unsigned max)
 {
     for (unsigned i = 0; i < max; i++) {
         int fd = net_accept(server->listener);
-        if (fd >= 0)
+        if (fd >= 0) {
             admit(server, fd);
-        else if (errno == EAGAIN)
+            continue;
+        }
+        if (errno == EAGAIN) {
+            server->out_of_descriptors = false;
             return true;
-        else if (is_shortage(errno))
+        }
+        if (is_shortage(errno))
             return false;
-        else /* the client has left again: on to the next (accept(2)) */
-            assert(errno != EBADF && errno != EINVAL && errno != ENOTSOCK);
+        /* The client has left again: on to the next (accept(2)). */
+        assert(errno != EBADF && errno != EINVAL && errno != ENOTSOCK);
     }
     return true;
 }

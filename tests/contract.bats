@@ -161,11 +161,11 @@ expect_stdout() {
 }
 
 @test "a client that reads slowly" {
-    about "sent 300,000 bytes with a small receive buffer, reading in small pieces" \
+    about "sent 1 MB in small segments, reading with a small receive buffer in small pieces" \
         "the rest of a partial send must wait, neither dropped nor sent twice" \
         "$HERE, \"Partial sends\""
     start_server
-    probe 'open a rcvbuf=16k sndbuf=16k' 'stream a 300k slow'
+    probe 'open a rcvbuf=4k mss=536' 'stream a 1M slow'
     end_server
 }
 

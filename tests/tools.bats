@@ -92,7 +92,7 @@ pool_alone() {
     local program=$BATS_TEST_TMPDIR/pool_test batch=() quiet=--report-signal-unlocked=no
     [[ $STEP != 05 ]] || batch=(-DBATCH)
     if [[ $1 == helgrind ]]; then
-        printf '{\n   signal-without-lock\n   Helgrind:Misc\n   ...\n}\n' \
+        printf '{\n   signal-without-lock\n   Helgrind:Misc\n   obj:*helgrind*\n   ...\n}\n' \
             >"$BATS_TEST_TMPDIR/quiet"
         quiet=--suppressions=$BATS_TEST_TMPDIR/quiet
     fi
