@@ -89,7 +89,8 @@ static void serve(struct server *server, struct conn *conn)
 }
 
 /* Asked before each connection, and not once per poller_wait: a batch may hold a
- * thousand of them, and each may take as long as process takes. */
+ * thousand of them, and each may take as long as process takes. signals itself is never
+ * served: if it is ready, this says so first. */
 static bool stop_requested(void)
 {
     sigset_t pending;

@@ -11,9 +11,11 @@
 struct poller {
     int epoll_fd; /* the list of interest lives in the kernel (epoll(7)) */
 
-    /* Held during epoll_ctl. The kernel lets only one in at a time anyway; here that
-     * order is written down: who removes a descriptor, to close it, comes after the one
-     * who armed it, even if that one has not come back from the kernel yet. */
+    /* Held during epoll_ctl. The worker that arms a descriptor may still be inside that
+     * call when the next owner has the event already and closes it. The kernel copes: it
+     * lets only one in at a time. Here that order is written down, so that
+     * ThreadSanitizer sees it as well: who removes a descriptor comes after who armed it.
+     */
     pthread_mutex_t control_lock;
 };
 

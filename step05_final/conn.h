@@ -80,9 +80,8 @@ enum conn_verdict conn_serve(struct conn *conn);
 /* Makes the connection the caller's if it is nobody's. Main thread. */
 bool conn_claim(struct conn *conn);
 
-/* Gives a claimed connection back. False: events came meanwhile, and it is still the
- * caller's, to be queued. Main thread. */
-bool conn_release(struct conn *conn);
+/* Gives a claimed connection back. Main thread. */
+void conn_release(struct conn *conn);
 
 /* Is it the client's turn to take an answer, not to say something? The owner. */
 bool conn_has_output(const struct conn *conn);

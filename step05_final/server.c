@@ -23,8 +23,9 @@
 #define ACCEPTS_PER_WAKEUP 64 /* newcomers shall not keep us from those who are here */
 #define ACCEPT_PAUSE_MS 100   /* if no connection ends before: then look again */
 #define RECHECK_MS 100        /* a deadline of a connection that is being served */
-#define TIMER_GRAIN_MS 50     /* wakes 20 times a second at most, however many expire */
-#define STOP_GRACE_MS 100     /* for workers that are not in a long process call */
+#define TIMER_GRAIN_MS 50   /* deadlines are met to this: one wake-up for many of them */
+#define WAIT_MAX_MS 3600000 /* an hour: epoll_wait takes an int */
+#define STOP_GRACE_MS 100   /* for workers that are not in a long process call */
 
 struct server {
     struct server_limits limits;
@@ -126,8 +127,11 @@ void server_free(struct server *server)
 {
     if (server->pool != NULL)
         pool_free(server->pool); /* first: the workers use all the rest */
-    while (server->timers.count > 0)
-        end_conn(server, conn_of(timer_first(&server->timers)));
+    while (server->timers.count > 0) {
+        struct conn *conn = conn_of(timer_first(&server->timers));
+        conn->error = ECANCELED;
+        end_conn(server, conn);
+    }
     timer_heap_free(&server->timers);
     pthread_mutex_destroy(&server->dead_lock);
     if (server->poller != NULL)
@@ -325,15 +329,14 @@ static bool dispatch(struct server *server, const struct epoll_event events[], i
 
     for (int i = 0; i < count; i++) {
         void *owner = events[i].data.ptr;
-        struct conn *conn = owner; /* if it is none of ours */
         if (owner == &server->listener)
             clients_wait = true;
         else if (owner == &server->signals)
             take_stop_signal(server);
         else if (owner == &server->wakeup)
             take_wakeup(server);
-        else if (conn_notify(conn, conn_events(events[i].events)))
-            task_list_append(&ready, &conn->task);
+        else if (conn_notify(owner, conn_events(events[i].events)))
+            task_list_append(&ready, &((struct conn *)owner)->task);
     }
     if (ready.first != NULL)
         pool_push(server->pool, &ready);
@@ -361,8 +364,6 @@ static void free_dead(struct server *server)
  * deadline; and if it is over, end it here. */
 static void check_deadline(struct server *server, struct conn *conn, int64_t now_ms)
 {
-    struct task_list ready = {NULL, NULL};
-
     if (!conn_claim(conn)) {
         timer_change(&server->timers, &conn->timer, now_ms + RECHECK_MS);
         return;
@@ -375,10 +376,7 @@ static void check_deadline(struct server *server, struct conn *conn, int64_t now
         return;
     }
     timer_change(&server->timers, &conn->timer, next_check_ms(server, conn));
-    if (!conn_release(conn)) {
-        task_list_append(&ready, &conn->task);
-        pool_push(server->pool, &ready);
-    }
+    conn_release(conn);
 }
 
 static void check_deadlines(struct server *server)
@@ -405,7 +403,9 @@ static int wait_ms(const struct server *server)
     if (next_ms == TIMER_NEVER)
         return -1;
     int64_t left_ms = next_ms - timer_now_ms();
-    return left_ms < 0 ? 0 : left_ms > 60000 ? 60000 : (int)left_ms;
+    if (left_ms < 0)
+        return 0;
+    return left_ms < WAIT_MAX_MS ? (int)left_ms : WAIT_MAX_MS;
 }
 
 /* Waits for one batch of events and does all that has become due. */

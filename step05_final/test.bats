@@ -68,7 +68,7 @@ expect_log() {
 
 @test "--idle-timeout closes who says nothing" {
     about "connected two clients to a server with an idle timeout of 0.4 s, of which one spoke up every 0.1 s" \
-        "the deadline moves with each recv that brings bytes, and with nothing else" \
+        "the deadline moves with each message that is answered, and with nothing else" \
         "$HERE, \"Deadlines\""
     start_server --idle-timeout 400
     local i lines=()

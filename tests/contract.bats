@@ -417,8 +417,8 @@ expect_refusal() {
         "the old connection is in TIME_WAIT on this port; SO_REUSEADDR before bind allows it" \
         "$HERE, \"The socket\""
     start_server
-    local same_port
-    same_port=$PORT
+    # shellcheck disable=SC2153 # start_server sets it
+    local same_port=$PORT
     probe 'open a' 'echo a "x"' 'signal TERM' "within $STOP_LIMIT_MS" gone 'closed a' 'close a'
     expect_exit 0
     start_server -p "$same_port"
@@ -511,8 +511,9 @@ expect_usage() {
         "each recv is followed by one process call, which waits so long and uses no CPU time" \
         "$HERE, \"The command line\""
     start_server -w 100000
-    probe 'open a' mark 'echo a "1"' 'echo a "2"' 'echo a "3"' 'grew clock min=300'
-    ((SLOWNESS > 1)) || probe 'open a' mark 'echo a "1"' 'echo a "2"' 'grew cpu max=100'
+    local light=('grew cpu max=50')
+    ((SLOWNESS == 1)) || light=() # valgrind's own work counts, too
+    probe 'open a' mark 'echo a "1"' 'echo a "2"' 'echo a "3"' 'grew clock min=300' "${light[@]}"
     end_server
 }
 
