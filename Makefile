@@ -15,9 +15,9 @@ run: step05_final ## run the final server (PORT=8080)
 	@exec step05_final/server -p $(PORT)
 
 tools:
-	@$(MAKE) --no-print-directory -C tests
+	@$(MAKE) -s -C tests
 
-test: all tools ## run all tests (about 3 minutes)
+test: all tools ## run all tests (2 to 3 minutes)
 	@tests/run all
 
 check: tools ## test one server: STEP=03, or SERVER=path [STEP=03]; FILTER='name'
@@ -25,7 +25,7 @@ ifneq ($(SERVER),)
 	@CHECK_RERUN='make check SERVER=$(SERVER)$(if $(STEP), STEP=$(STEP))' \
 	    SERVER='$(abspath $(SERVER))' tests/run $(if $(STEP),step $(STEP),contract)
 else ifneq ($(call directory,$(STEP)),)
-	@$(MAKE) --no-print-directory -C $(call directory,$(STEP))
+	@$(MAKE) -s -C $(call directory,$(STEP))
 	@CHECK_RERUN='make check STEP=$(STEP)' tests/run step $(STEP)
 else
 	@echo "make check STEP=01 to STEP=05, or make check SERVER=path/to/server" >&2; exit 2

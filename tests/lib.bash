@@ -209,6 +209,7 @@ start_server() {
         saw="no line on stdout"
         touch "$BATS_RUN_TMPDIR/mute"
     elif [[ -n $PORT ]]; then
+        START_FDS=$(fd_count)
         return 0
     elif [[ -n $FIRST_LINE ]]; then
         saw="the line \"$FIRST_LINE\""
@@ -257,6 +258,8 @@ stop_server() {
 end_server() {
     expect_alive || return 1
     if [[ -n ${SERVER_WRAP-}${CHECK_EXIT-} ]]; then
+        # The client is gone; once the server has noticed, what is left is a leak.
+        wait_until 1000 has_fds "$START_FDS" || true
         stop_server "$@"
     else
         kill_servers

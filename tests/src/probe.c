@@ -46,16 +46,16 @@
 #define GROUPS_MAX 64
 #define NAME_LEN_MAX 31
 #define WORDS_MAX 16
-#define OPENING_MAX 256          /* connects under way at once: a backlog is finite */
-#define COUNT_MAX 100000         /* connections in a group; more is a typing error */
-#define PIECE_MAX 65536          /* bytes per send or recv */
-#define PIECE_SLOW 512           /* ... for a client that reads slowly */
-#define EXCERPT_MAX 32           /* bytes of a text shown in a message */
-#define POUR_MAX (64 << 20)      /* more than the kernel buffers on both sides hold */
-#define POUR_QUIET_MS 300        /* nothing taken for so long: the way is full */
-#define FIND_MAX (1 << 20)       /* bytes that `find` looks through */
-#define POLL_PAUSE_US 2000       /* between two looks at /proc */
-#define VANISH_BURST 64          /* clients between two that wait for their echo */
+#define OPENING_MAX 256     /* connects under way at once: a backlog is finite */
+#define COUNT_MAX 100000    /* connections in a group; more is a typing error */
+#define PIECE_MAX 65536     /* bytes per send or recv */
+#define PIECE_SLOW 512      /* ... for a client that reads slowly */
+#define EXCERPT_MAX 32      /* bytes of a text shown in a message */
+#define POUR_MAX (64 << 20) /* more than the kernel buffers on both sides hold */
+#define POUR_QUIET_MS 300   /* nothing taken for so long: the way is full */
+#define FIND_MAX (1 << 20)  /* bytes that `find` looks through */
+#define POLL_PAUSE_US 2000  /* between two looks at /proc */
+#define VANISH_BURST 64     /* clients between two that wait for their echo */
 
 struct conn {
     int fd;           /* -1: closed by us */
@@ -98,10 +98,10 @@ enum end { END_NOT_WANTED, END_CLEAN, END_ANY };
 struct plan {
     struct source source;
     bool sends, reads;
-    bool half_closes;  /* once all is sent */
-    bool patient;      /* the deadline starts again whenever bytes move */
-    bool discards;     /* whatever comes is skipped */
-    enum end end;      /* wanted after the last byte */
+    bool half_closes; /* once all is sent */
+    bool patient;     /* the deadline starts again whenever bytes move */
+    bool discards;    /* whatever comes is skipped */
+    enum end end;     /* wanted after the last byte */
     int send_flags;
     size_t send_max, recv_max;
 };
@@ -114,7 +114,7 @@ static struct {
     const char *address_text, *port_text;
     pid_t server; /* 0: not told */
     int within_ms;
-    int factor; /* within_ms is the deadline after multiplication */
+    int factor;          /* within_ms is the deadline after multiplication */
     const char *line;    /* the one that runs */
     bool server_stopped; /* by us */
     long long mark[GAUGES];
@@ -225,7 +225,8 @@ static size_t parse_size(const char *text, const char **end)
 
     errno = 0;
     unsigned long long size = strtoull(text, &rest, 10);
-    if (errno != 0 || rest == text || !isdigit((unsigned char)*text) || size > SIZE_MAX >> 21)
+    if (errno != 0 || rest == text || !isdigit((unsigned char)*text) ||
+        size > SIZE_MAX >> 21)
         script_wrong("'%s' is not a size", text);
     if (*rest == 'k')
         size <<= 10;
@@ -262,7 +263,7 @@ static void repeat(struct word *word, size_t times)
 static const char *parse_quoted(const char *at, struct word *word)
 {
     word->quoted = true;
-    for (at++; *at != '"'; ) {
+    for (at++; *at != '"';) {
         if (*at == '\0')
             script_wrong("no closing quote");
         char byte = *at++;
@@ -330,7 +331,8 @@ static const char *option(const struct command *command, const char *key)
     return NULL;
 }
 
-static size_t size_option(const struct command *command, const char *key, size_t otherwise)
+static size_t size_option(
+    const struct command *command, const char *key, size_t otherwise)
 {
     const char *value = option(command, key);
 
@@ -374,12 +376,12 @@ static void source_copy(const struct source *source, size_t from, char *to, size
 static struct source parse_source(const struct command *command, int index)
 {
     struct source source = {.seed = 1};
+    const char *first = word_at(command, index);
 
-    if (!command->word[index].quoted && strncmp(word_at(command, index), "random:", 7) == 0) {
-        source.len = size_of(command->word[index].bytes + 7);
+    if (!command->word[index].quoted && strncmp(first, "random:", 7) == 0) {
+        source.len = size_of(first + 7);
         return source;
     }
-    word_at(command, index);
     for (int i = index; i < command->count; i++) {
         const struct word *word = &command->word[i];
         if (!word->quoted)
@@ -408,7 +410,8 @@ static const char *escaped(const char *bytes, size_t len, char *to, size_t size)
         else if (isprint((unsigned char)bytes[i]))
             at += (size_t)snprintf(to + at, size - at, "%c", bytes[i]);
         else
-            at += (size_t)snprintf(to + at, size - at, "\\x%02x", (unsigned char)bytes[i]);
+            at +=
+                (size_t)snprintf(to + at, size - at, "\\x%02x", (unsigned char)bytes[i]);
     }
     snprintf(to + at, size - at, shown < len ? "\"... (%zu bytes)" : "\"", len);
     return to;
@@ -518,7 +521,8 @@ static int begin_connect(const struct command *command)
     size_t rcvbuf = size_option(command, "rcvbuf", 0);
     size_t sndbuf = size_option(command, "sndbuf", 0);
     size_t mss = size_option(command, "mss", 0);
-    int fd = socket(probe.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd =
+        socket(probe.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         script_wrong("socket: %s", strerror(errno));
@@ -618,8 +622,9 @@ static void describe_wanted(const struct plan *plan, char *to, size_t size)
 
     if (plan->sends || plan->reads)
         describe_source(&plan->source, text, sizeof text);
-    snprintf(to, size, "%s%s%s%s within %d ms%s", text, verb, *text && *end ? ", then " : "",
-        end, probe.within_ms, plan->patient ? " of the last progress" : "");
+    snprintf(to, size, "%s%s%s%s within %d ms%s", text, verb,
+        *text && *end ? ", then " : "", end, probe.within_ms,
+        plan->patient ? " of the last progress" : "");
 }
 
 #define WANTED_SIZE (EXCERPT_SIZE + 128)
@@ -649,8 +654,8 @@ static void plan_late(
     if (output_pending(plan, conn))
         server_wrong(wanted, "%sthe server took only %zu of %zu bytes within %d ms", name,
             conn->sent, plan->source.len, probe.within_ms);
-    server_wrong(wanted, "%sthe connection was still open after %d ms", name,
-        probe.within_ms);
+    server_wrong(
+        wanted, "%sthe connection was still open after %d ms", name, probe.within_ms);
 }
 
 static bool send_some(
@@ -707,7 +712,8 @@ static void see_end(
     bool too_early = plan->reads && conn->came < plan->source.len;
     if (too_early || (error && plan->end != END_ANY))
         plan_wrong(plan, group, conn,
-            error ? "the server reset the connection" : "the server closed the connection");
+            error ? "the server reset the connection"
+                  : "the server closed the connection");
     conn->ended = true;
 }
 
@@ -718,7 +724,9 @@ static bool recv_some(
     char saw[EXCERPT_SIZE];
     /* Never more than is wanted: the next verb shall find the rest. */
     size_t wanted = plan->reads ? plan->source.len - conn->came : 0;
-    size_t len = wanted == 0 ? EXCERPT_MAX : wanted < plan->recv_max ? wanted : plan->recv_max;
+    size_t len = wanted == 0               ? EXCERPT_MAX
+                 : wanted < plan->recv_max ? wanted
+                                           : plan->recv_max;
     ssize_t n = recv(conn->fd, piece, len, 0);
 
     if (n < 0 && errno == EAGAIN)
@@ -1006,8 +1014,9 @@ static bool pour_round(
     static char piece[PIECE_MAX];
 
     for (size_t i = 0; i < group->count; i++)
-        polls[i] = (struct pollfd){
-            .fd = group->conns[i].poured < max ? group->conns[i].fd : -1, .events = POLLOUT};
+        polls[i] =
+            (struct pollfd){.fd = group->conns[i].poured < max ? group->conns[i].fd : -1,
+                .events = POLLOUT};
     if (poll(polls, group->count, POUR_QUIET_MS) == 0)
         return false;
     bool moved = false;
@@ -1118,7 +1127,8 @@ static void vanish_once(const struct command *command, enum leaving how)
     if (how == LEAVE_RESET)
         reset_on_close(conn.fd);
     if (how == LEAVE_HALF)
-        run_plan(&(struct plan){.sends = true, .half_closes = true, .end = END_CLEAN}, &one);
+        run_plan(
+            &(struct plan){.sends = true, .half_closes = true, .end = END_CLEAN}, &one);
     close(conn.fd);
 }
 
@@ -1171,7 +1181,8 @@ static bool server_gone(void)
 
     snprintf(path, sizeof path, "/proc/%d/stat", (int)server_pid());
     /* Z: it has ended, its parent has not asked for the status yet. */
-    return !read_stat(path, fields, sizeof fields) || fields[0] == 'Z' || fields[0] == 'X';
+    return !read_stat(path, fields, sizeof fields) || fields[0] == 'Z' ||
+           fields[0] == 'X';
 }
 
 static DIR *open_server_dir(const char *name)
@@ -1194,8 +1205,10 @@ static bool all_tasks_stopped(void)
         char path[320], fields[1024];
         if (task->d_name[0] == '.')
             continue;
-        snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)server_pid(), task->d_name);
-        stopped = !read_stat(path, fields, sizeof fields) || fields[0] == 'T' || fields[0] == 't';
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)server_pid(),
+            task->d_name);
+        stopped = !read_stat(path, fields, sizeof fields) || fields[0] == 'T' ||
+                  fields[0] == 't';
     }
     closedir(tasks);
     return stopped;
@@ -1282,7 +1295,8 @@ static long long server_cpu_ms(void)
 
     snprintf(path, sizeof path, "/proc/%d/stat", (int)server_pid());
     if (!read_stat(path, fields, sizeof fields) ||
-        sscanf(fields, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+        sscanf(fields, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+            &system) != 2)
         return -1;
     return (long long)(user + system) * 1000 / sysconf(_SC_CLK_TCK);
 }
@@ -1416,7 +1430,8 @@ static const struct verb {
     {"close", 2, do_close},
     /* NAME [MS]: nothing has come yet, nor comes within MS */
     {"silent", 3, do_silent},
-    /* NAME SIZE [chunk=SIZE] [seed=N] [slow]: random bytes out and back, half-close, EOF */
+    /* NAME SIZE [chunk=SIZE] [seed=N] [slow]: random bytes out and back, half-close, EOF
+     */
     {"stream", 6, do_stream},
     /* NAME [max=SIZE] [chunk=SIZE] [blocks]: send without reading until the way is full;
      * `blocks`: which must happen before max */
@@ -1437,7 +1452,8 @@ static const struct verb {
     {"gone", 1, do_gone},
     /* remember the value of all gauges for `grew` */
     {"mark", 1, do_mark},
-    /* clock|cpu|fds|rss|threads [min=N] [max=N]: change since `mark`, in ms, ms, 1, KiB, 1 */
+    /* clock|cpu|fds|rss|threads [min=N] [max=N]: change since `mark`, in ms, ms, 1, KiB,
+       1 */
     {"grew", 4, do_grew},
     /* MS: the deadline of each verb that follows */
     {"within", 2, do_within},
@@ -1465,8 +1481,8 @@ static void run_line(const char *line)
 
 static void resolve(void)
 {
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-        .ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = {
+        .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
 
     if (getaddrinfo(probe.address_text, probe.port_text, &hints, &found) != 0)
@@ -1503,7 +1519,8 @@ int main(int argc, char *argv[])
         else if (letter == 's')
             probe.factor = (int)size_of(optarg);
         else
-            script_wrong("usage: probe [-a ADDR] [-P PID] [-d MS] [-s FACTOR] PORT LINE...");
+            script_wrong(
+                "usage: probe [-a ADDR] [-P PID] [-d MS] [-s FACTOR] PORT LINE...");
     }
     probe.within_ms *= probe.factor;
     if (optind >= argc)
