@@ -12,7 +12,7 @@
 #define DEFAULT_MAX_CONNECTIONS 16384 /* 10,000 is the goal; each may keep 32 KiB */
 #define DEFAULT_IDLE_MS 60000         /* a client that says nothing has left, mostly */
 #define DEFAULT_WRITE_MS 30000        /* 32 KiB in that time is slower than a modem */
-#define DEFAULT_DRAIN_MS 1500         /* who sends SIGTERM often sends SIGKILL soon */
+#define DEFAULT_DRAIN_MS 1000         /* who sends SIGTERM often sends SIGKILL soon */
 #define PORT_MAX 65535
 #define THREADS_MIN_DEFAULT 4 /* even one core can wait for four databases */
 #define THREADS_MAX 1024
