@@ -3,8 +3,8 @@
  *     terminal COMMAND [ARGUMENT...]
  *
  * As behind a window that is frozen, or a connection that hangs: after some kilobytes a
- * write to it blocks, although poll promises room. The other end of the terminal stays open
- * in the command itself, unknown to it.
+ * write to it blocks, although poll promises room. The other end of the terminal stays
+ * open in the command itself, unknown to it.
  */
 #include <fcntl.h>
 #include <stdio.h>
