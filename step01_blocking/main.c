@@ -44,8 +44,8 @@ static void handle_signals(void)
     sigaction(SIGPIPE, &on_pipe, NULL);
 }
 
-/* send may take only a part of what it is given: as much as fits into the
- * socket's buffer, even when it blocks and is interrupted (send(2)). */
+/* A blocking send waits until all fits into the socket's buffer; but a signal that
+ * interrupts it after some bytes makes it return how many (signal(7)). */
 static bool send_all(int fd, const char *data, size_t len)
 {
     while (len > 0) {

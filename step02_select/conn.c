@@ -38,7 +38,7 @@ static bool task_read(struct conn *conn)
     assert(!has_output(conn));
     ssize_t n = recv(conn->fd, conn->buffer, sizeof conn->buffer, 0);
     if (n < 0)
-        return errno == EAGAIN || errno == EINTR; /* not ready after all (select(2)) */
+        return errno == EAGAIN || errno == EINTR; /* readiness is a hint */
     conn->begin = 0;
     conn->end = (size_t)n;
     return n > 0;

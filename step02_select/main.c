@@ -42,8 +42,8 @@ static void raise_descriptor_limit(void)
 
     if (limit < DESCRIPTORS_WANTED)
         fprintf(stderr,
-            "server: only %lu descriptors are allowed; 10,000 connections need %d "
-            "(raise the hard limit: ulimit -Hn)\n",
+            "server: the hard limit (ulimit -Hn) allows %lu descriptors; "
+            "10,000 connections need %d\n",
             limit, DESCRIPTORS_WANTED);
 }
 

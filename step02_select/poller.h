@@ -29,7 +29,7 @@ void poller_remove(struct poller *poller, int fd);
 
 /* Waits until a descriptor is ready, and writes the owners of those that are into
  * ready, which has room for POLLER_READY_MAX. Returns how many: 0 when the wait
- * was cut short (SIGSTOP and SIGCONT do that, signal(7)). */
+ * was cut short. */
 int poller_wait(struct poller *poller, void *ready[]);
 
 #endif

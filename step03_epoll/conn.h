@@ -21,7 +21,8 @@ enum conn_want {
 struct conn {
     int fd;
     enum conn_want want; /* what the poller was told last */
-    size_t begin, end;   /* buffer[begin..end) is output that is not sent yet */
+
+    size_t begin, end; /* buffer[begin..end) is output that is not sent yet */
     char buffer[CONN_BUFFER_SIZE];
 };
 

@@ -70,8 +70,8 @@ int poller_wait(struct poller *poller, void *ready[])
 
     int count = epoll_wait(poller->epoll_fd, events, POLLER_READY_MAX, -1);
     if (count < 0) {
-        assert(errno == EINTR);
-        return 0; /* try again */
+        assert(errno == EINTR); /* SIGSTOP and SIGCONT are enough (signal(7)) */
+        return 0;               /* try again */
     }
     for (int i = 0; i < count; i++)
         ready[i] = events[i].data.ptr;

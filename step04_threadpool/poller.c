@@ -12,10 +12,10 @@ struct poller {
     int epoll_fd; /* the list of interest lives in the kernel (epoll(7)) */
 
     /* Held during epoll_ctl. The worker that arms a descriptor may still be inside that
-     * call when the next owner has the event already and closes it. The kernel copes: it
-     * lets only one in at a time. Here that order is written down, so that
-     * ThreadSanitizer sees it as well: who removes a descriptor comes after who armed it.
-     */
+     * call when the next owner has the event already and closes it. The kernel copes, for
+     * it lets only one in at a time; ThreadSanitizer cannot see that. Here the order is
+     * written down: who removes a descriptor comes after who armed it. Where no tool has
+     * to be convinced, a server does without. */
     pthread_mutex_t control_lock;
 };
 
@@ -90,8 +90,8 @@ int poller_wait(struct poller *poller, void *ready[])
 
     int count = epoll_wait(poller->epoll_fd, events, POLLER_READY_MAX, -1);
     if (count < 0) {
-        assert(errno == EINTR);
-        return 0; /* try again */
+        assert(errno == EINTR); /* SIGSTOP and SIGCONT are enough (signal(7)) */
+        return 0;               /* try again */
     }
     for (int i = 0; i < count; i++)
         ready[i] = events[i].data.ptr;

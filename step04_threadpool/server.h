@@ -10,9 +10,11 @@
 
 struct server;
 
-/* A server for the clients of listener, which stays the caller's, with that many worker
- * threads. The signals in stop must be blocked already: blocked, they are pending until
- * we look, and not lost between two looks. NULL and errno: the system refused. */
+/* A server for the clients of listener, which stays the caller's.
+ * threads is the number of workers, at least 1.
+ * The signals in stop, SIGINT and SIGTERM, must be blocked already: blocked, they are
+ * pending until we look, and not lost between two looks. NULL and errno: the system
+ * refused. */
 struct server *server_new(int listener, const sigset_t *stop, unsigned threads);
 
 /* Serves until one of the stop signals is sent to the process. Main thread. */

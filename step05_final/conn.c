@@ -2,12 +2,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RECV_MAX 32768 /* one recv; so the most that a client can leave with us */
-#define ROUNDS_MAX 16  /* then somebody else has a turn, if there is somebody */
+/* One recv, and so the most that a client can leave with us. Larger than most messages:
+ * a recv that fills it has to be followed by another. */
+#define RECV_MAX 32768
 
 /* The state word: the events above, seen and not used up, and two facts about the
  * connection. */
@@ -17,6 +19,8 @@ enum {
     NEEDS_OUT = 1 << 5  /* it has output: until that is sent, input does not matter */
 };
 
+static_assert((EVENTS & (SCHEDULED | NEEDS_OUT)) == 0, "each bit means one thing");
+
 /* An idle connection owns no buffer; the worker lends it its own. */
 static _Thread_local char lent[RECV_MAX];
 
@@ -25,10 +29,8 @@ bool conn_has_output(const struct conn *conn)
     return buf_len(&conn->output) > 0;
 }
 
-static void set_deadline(struct conn *conn)
+static void set_deadline(struct conn *conn, int64_t patience_ms)
 {
-    int64_t patience_ms =
-        conn_has_output(conn) ? conn->service->write_ms : conn->service->idle_ms;
     int64_t deadline_ms =
         patience_ms == TIMER_NEVER ? TIMER_NEVER : timer_now_ms() + patience_ms;
 
@@ -45,20 +47,19 @@ struct conn *conn_new(int fd, const struct service *service, uint64_t id)
     conn->fd = fd;
     conn->service = service;
     conn->id = id;
-    set_deadline(conn);
+    set_deadline(conn, service->idle_ms);
     return conn;
 }
 
-static void close_socket(struct conn *conn)
+void conn_close(struct conn *conn)
 {
-    if (conn->fd >= 0)
-        close(conn->fd);
+    close(conn->fd);
     conn->fd = -1;
 }
 
 void conn_free(struct conn *conn)
 {
-    close_socket(conn);
+    assert(conn->fd < 0);
     buf_free(&conn->output);
     free(conn);
 }
@@ -82,19 +83,20 @@ bool conn_notify(struct conn *conn, unsigned events)
         after = before | events;
         if (matters(after))
             after |= SCHEDULED;
-        /* Acquire pairs with the release of the last owner: if the connection becomes
-         * ours, so does all that it wrote. */
+        /* Acquire pairs with the release in give_back: if the connection becomes ours,
+         * so does all that its last owner wrote. Release pairs with take_events. */
     } while (!atomic_compare_exchange_weak_explicit(
-        &conn->state, &before, after, memory_order_acquire, memory_order_relaxed));
+        &conn->state, &before, after, memory_order_acq_rel, memory_order_relaxed));
     return (after & SCHEDULED) && !(before & SCHEDULED);
 }
 
 /* Clears the events before they are acted upon. What comes later is not lost: it
- * stands in the word again when we give back. */
+ * stands in the word again when we give back. Acquire: the recv that follows comes after
+ * the event, so it finds what the event was about. */
 static unsigned take_events(struct conn *conn)
 {
     return EVENTS & atomic_fetch_and_explicit(
-                        &conn->state, ~(unsigned)EVENTS, memory_order_relaxed);
+                        &conn->state, ~(unsigned)EVENTS, memory_order_acquire);
 }
 
 /* Puts back the events that were not used up, by OR, for others may have come since,
@@ -167,7 +169,7 @@ static bool write_output(struct conn *conn, unsigned *events)
         return true;
     }
     buf_free(&conn->output);
-    set_deadline(conn);
+    set_deadline(conn, conn->service->idle_ms);
     return true;
 }
 
@@ -185,15 +187,16 @@ static bool answer(struct conn *conn, struct buf *in, unsigned *events)
             return fail(conn, ENOMEM);
         *events &= ~(unsigned)CONN_WRITABLE;
     }
-    set_deadline(conn);
+    set_deadline(
+        conn, conn_has_output(conn) ? conn->service->write_ms : conn->service->idle_ms);
     return true;
 }
 
 /* One recv. Edge-triggered, so READABLE may be taken as used up only when the socket
  * is known to be empty: at EAGAIN, or, saving that call, at a recv that was short
  * (epoll(7)). Not so when the end or an urgent byte is near: the end is behind the last
- * bytes, and recv stops short at an urgent mark. */
-static bool read_input(struct conn *conn, unsigned *events)
+ * bytes, and recv stops short at an urgent mark. *got: bytes have come. */
+static bool read_input(struct conn *conn, unsigned *events, bool *got)
 {
     ssize_t n = recv(conn->fd, lent, sizeof lent, 0);
 
@@ -205,6 +208,7 @@ static bool read_input(struct conn *conn, unsigned *events)
         *events &= ~(unsigned)(CONN_READABLE | CONN_UNEVEN);
         return errno == EAGAIN || fail(conn, errno);
     }
+    *got = true;
     if ((size_t)n < sizeof lent && !(*events & CONN_UNEVEN))
         *events &= ~(unsigned)CONN_READABLE;
     if (conn->lingering)
@@ -213,18 +217,33 @@ static bool read_input(struct conn *conn, unsigned *events)
     return answer(conn, &in, events);
 }
 
-/* All that had come is answered and sent. A FIN tells the client so. To close would too,
- * but a byte that comes to a closed socket brings a reset back (RFC 9293, section
- * 3.10.7.1), and that takes what the client has not read yet. So we wait for its FIN. */
+/* To close would say the same to the client, with a risk: if something that it sent is
+ * unread then, or comes later, TCP sends a reset (RFC 9293, section 3.6.1, SHLD-3), and
+ * that takes from the client what it has not read yet. So: a FIN, and wait for its FIN.
+ */
 static void say_goodbye(struct conn *conn)
 {
     shutdown(conn->fd, SHUT_WR);
     conn->lingering = true;
 }
 
+void conn_turn_away(struct conn *conn)
+{
+    conn->turned_away = true;
+    say_goodbye(conn);
+    set_deadline(conn, conn->service->linger_ms);
+}
+
+bool conn_has_input(const struct conn *conn)
+{
+    struct pollfd socket = {.fd = conn->fd, .events = POLLIN};
+
+    return poll(&socket, 1, 0) == 1;
+}
+
 /* One step of the connection's life, with the events that came; what it does not use up
  * it leaves in them. False: the connection is at its end. */
-static bool step(struct conn *conn, unsigned *events)
+static bool step(struct conn *conn, unsigned *events, bool *got)
 {
     if (*events & CONN_DRAIN) {
         conn->draining = true;
@@ -235,7 +254,7 @@ static bool step(struct conn *conn, unsigned *events)
         if ((*events & CONN_WRITABLE) && !write_output(conn, events))
             return false;
     } else if (*events & CONN_READABLE) {
-        if (!read_input(conn, events))
+        if (!read_input(conn, events, got))
             return false;
     }
     if (conn->draining && !conn->lingering && !conn_has_output(conn) &&
@@ -246,13 +265,15 @@ static bool step(struct conn *conn, unsigned *events)
 
 enum conn_verdict conn_serve(struct conn *conn)
 {
+    bool got = false;
+
     assert(atomic_load_explicit(&conn->state, memory_order_relaxed) & SCHEDULED);
-    for (int round = 0; round < ROUNDS_MAX; round++) {
+    /* Once bytes have come, the turn is over: a client that sends without a pause, or one
+     * whose requests are slow, shall not keep a worker from the others. */
+    while (!got) {
         unsigned events = take_events(conn);
-        if (!step(conn, &events)) {
-            close_socket(conn);
+        if (!step(conn, &events, &got))
             return CONN_ENDED;
-        }
         if (give_back(conn, events))
             return CONN_PARKED;
     }

@@ -26,8 +26,9 @@
 /* What all connections of a listener have in common. */
 struct service {
     const struct handler *handler;
-    int64_t idle_ms;  /* a client may say nothing for so long; TIMER_NEVER: for ever */
-    int64_t write_ms; /* and leave an answer untaken for so long; the same */
+    int64_t idle_ms;   /* a client may say nothing for so long; TIMER_NEVER: for ever */
+    int64_t write_ms;  /* and leave an answer untaken for so long; the same */
+    int64_t linger_ms; /* and stay for so long when it was turned away */
 };
 
 enum conn_event {
@@ -39,8 +40,8 @@ enum conn_event {
 
 enum conn_verdict {
     CONN_PARKED, /* given back: do not look at it again */
-    CONN_AGAIN,  /* still the caller's, with work left: to the end of the queue */
-    CONN_ENDED   /* still the caller's, its descriptor closed: for the main thread */
+    CONN_AGAIN,  /* still the caller's, with work left: others first */
+    CONN_ENDED   /* still the caller's, to be closed; the main thread frees it */
 };
 
 struct conn {
@@ -56,6 +57,7 @@ struct conn {
     int error;         /* errno of what ended it, 0: the client did */
     bool draining;     /* read what is here, then shut down */
     bool lingering;    /* shut down: only the client's end is missing */
+    bool turned_away;  /* fixed before an event can come */
 
     uint64_t id; /* for the log; fixed */
 };
@@ -64,17 +66,19 @@ struct conn {
  * belongs to the caller. service must outlive it. Main thread. */
 struct conn *conn_new(int fd, const struct service *service, uint64_t id);
 
-/* Closes the descriptor, if that has not been done, and frees the connection. The
- * caller owns it, and no event of it is under way. Main thread. */
+/* Closes the descriptor, which the caller has taken out of the poller. The owner. */
+void conn_close(struct conn *conn);
+
+/* Frees the connection, which is closed. The caller owns it, and no event of it is under
+ * way. Main thread. */
 void conn_free(struct conn *conn);
 
 /* Notes events. True: nobody had the connection and they matter, so it is the caller's
  * now, to be queued. Main thread. */
 bool conn_notify(struct conn *conn, unsigned events);
 
-/* Reads, has it handled, and writes, until there is nothing left to do now, or until
- * others should have a turn. Never blocks but in the handler. The worker that owns the
- * connection. */
+/* Reads, has it handled, and writes, until there is nothing left to do now, but handles
+ * only once. Never blocks but in the handler. The worker that owns the connection. */
 enum conn_verdict conn_serve(struct conn *conn);
 
 /* Makes the connection the caller's if it is nobody's. Main thread. */
@@ -85,5 +89,12 @@ void conn_release(struct conn *conn);
 
 /* Is it the client's turn to take an answer, not to say something? The owner. */
 bool conn_has_output(const struct conn *conn);
+
+/* Has the client said something that is not read yet? The owner. */
+bool conn_has_input(const struct conn *conn);
+
+/* For a new connection that is one too many: the client is told goodbye, and has
+ * linger_ms to leave. Main thread, before an event can come. */
+void conn_turn_away(struct conn *conn);
 
 #endif

@@ -1,23 +1,26 @@
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-/* A write of at most PIPE_BUF bytes into a pipe goes in whole or not at all, and
- * into a pipe that poll calls writable it goes at once (pipe(7)). */
+/* A write of at most PIPE_BUF bytes into a pipe goes in whole or not at all (pipe(7)). */
 #define LINE_SIZE PIPE_BUF
 #define TAIL_SIZE 40 /* of it, for lost=N and the newline */
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
-static enum log_level threshold = LOG_INFO; /* fixed after log_setup */
+/* Fixed after log_setup. */
+static enum log_level threshold = LOG_INFO;
+static int sink = STDERR_FILENO; /* or another way to the same */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned long lost; /* lock held when using this */
@@ -32,9 +35,32 @@ bool log_parse_level(const char *text, enum log_level *level)
     return false;
 }
 
+/* A terminal that nobody scrolls, a pipe that nobody reads: a write to them may block.
+ * The flag O_NONBLOCK would help, but not on descriptor 2: it belongs to the open file,
+ * and the user's shell has the same one (fcntl(2)). So we open what is behind it once
+ * more. Not a regular file: it does not block, and our own offset would not know of
+ * stdout's. */
+static int open_sink(void)
+{
+    struct stat status;
+
+    if (fstat(STDERR_FILENO, &status) < 0 || S_ISREG(status.st_mode))
+        return STDERR_FILENO;
+    int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return fd >= 0 ? fd : STDERR_FILENO;
+}
+
 void log_setup(enum log_level level)
 {
     threshold = level;
+    sink = open_sink();
+}
+
+void log_teardown(void)
+{
+    if (sink != STDERR_FILENO)
+        close(sink);
+    sink = STDERR_FILENO;
 }
 
 /* As vsnprintf at line + used, but returns the length so far and leaves room for the
@@ -73,14 +99,14 @@ static size_t begin_line(char *line, enum log_level level, const char *what)
         level_names[level], what);
 }
 
-/* Never O_NONBLOCK on descriptor 2: the flag belongs to the open file, and the
- * user's shell has the same one (fcntl(2)). Asking first does without it. */
-static bool write_line(const char *line, size_t len)
+/* A socket, say, cannot be opened once more. Then we ask first: room for a byte may be
+ * too little for a line, but it is the best that there is. */
+static bool may_write(void)
 {
-    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    struct pollfd out = {.fd = sink, .events = POLLOUT};
 
-    return poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0 &&
-           write(STDERR_FILENO, line, len) == (ssize_t)len;
+    return sink != STDERR_FILENO ||
+           (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0);
 }
 
 void log_line(enum log_level level, const char *what, const char *format, ...)
@@ -102,7 +128,7 @@ void log_line(enum log_level level, const char *what, const char *format, ...)
     if (lost > 0)
         used += (size_t)snprintf(line + used, TAIL_SIZE, " lost=%lu", lost);
     line[used++] = '\n';
-    if (write_line(line, used))
+    if (may_write() && write(sink, line, used) == (ssize_t)used)
         lost = 0;
     else
         lost++;

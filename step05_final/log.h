@@ -17,6 +17,9 @@ bool log_parse_level(const char *text, enum log_level *level);
 /* Lines below this level are not written. Called once, before any thread starts. */
 void log_setup(enum log_level level);
 
+/* Gives back what log_setup took. Called once, when no other thread is left. */
+void log_teardown(void);
+
 /* What happened, in one word, and a printf format that makes key=value pairs, "" for
  * none. Costs next to nothing when the level is not wanted. errno stays as it is. */
 void log_line(enum log_level level, const char *what, const char *format, ...)

@@ -63,12 +63,14 @@ static void raise_descriptor_limit(unsigned max_connections)
             limit, max_connections + DESCRIPTORS_OF_OURS);
 }
 
-/* Threads inherit it. Without it each wake-up of a worker takes the core from the thread
- * that woke it, in the middle of its batch (sched(7)). */
+/* Threads inherit it. Without it the wake-up of a worker may take the core from the
+ * thread that woke it, in the middle of its batch (sched(7)). */
 static void use_batch_scheduling(void)
 {
     struct sched_param param = {.sched_priority = 0};
 
+    if (sched_getscheduler(0) != SCHED_OTHER)
+        return; /* somebody has chosen another on purpose */
     if (sched_setscheduler(0, SCHED_BATCH, &param) < 0)
         log_line(LOG_WARN, "no_batch_scheduling", "err=%s", strerrorname_np(errno));
 }
@@ -148,5 +150,6 @@ int main(int argc, char *argv[])
     if (announced && server_run(server) > 0)
         _exit(0); /* a worker is in a long process call: the drain deadline is past */
     server_free(server);
+    log_teardown();
     return announced ? 0 : 1;
 }

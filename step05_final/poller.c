@@ -61,11 +61,11 @@ void poller_remove(struct poller *poller, int fd)
 
 int poller_wait(struct poller *poller, struct epoll_event events[], int timeout_ms)
 {
-    int count = epoll_wait(poller->epoll_fd, events, POLLER_EVENTS_MAX, timeout_ms);
+    int count = epoll_wait(poller->epoll_fd, events, POLLER_READY_MAX, timeout_ms);
 
     if (count < 0) {
-        assert(errno == EINTR);
-        return 0; /* try again */
+        assert(errno == EINTR); /* SIGSTOP and SIGCONT are enough (signal(7)) */
+        return 0;               /* try again */
     }
     return count;
 }

@@ -1,15 +1,15 @@
 /* poller.h - says which descriptors are ready. Here: by epoll, each registered once.
  *
  * A descriptor is registered with its owner, a pointer that comes back in data.ptr of
- * each of its events (epoll_ctl(2)). Owns no descriptor; closing one removes it. Main
- * thread only.
+ * each of its events (epoll_ctl(2)). Owns no descriptor; remove one before it is closed.
+ * Only the main thread adds and waits; any thread may remove what it owns.
  */
 #ifndef POLLER_H
 #define POLLER_H
 
 #include <sys/epoll.h>
 
-#define POLLER_EVENTS_MAX 512 /* reported by one poller_wait; the rest by the next */
+#define POLLER_READY_MAX 1024 /* reported by one poller_wait; the rest by the next */
 
 struct poller;
 
@@ -24,11 +24,13 @@ int poller_add_level(struct poller *poller, int fd, void *owner);
  * the descriptor. 0, or -1 and errno. */
 int poller_add_edge(struct poller *poller, int fd, void *owner);
 
+/* Afterwards no poller_wait that begins reports fd. Closing alone does not see to that:
+ * an open socket may have more than one descriptor (epoll(7)). */
 void poller_remove(struct poller *poller, int fd);
 
 /* Waits until something is ready, at most timeout_ms (-1: for ever), and writes what
- * into events, which has room for POLLER_EVENTS_MAX. Returns how many: 0 when the wait
- * was cut short (SIGSTOP and SIGCONT do that, signal(7)). */
+ * into events, which has room for POLLER_READY_MAX. Returns how many: 0 when the time is
+ * over or the wait was cut short. */
 int poller_wait(struct poller *poller, struct epoll_event events[], int timeout_ms);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "conn.h"
@@ -23,7 +24,9 @@
 #define ACCEPTS_PER_WAKEUP 64 /* newcomers shall not keep us from those who are here */
 #define ACCEPT_PAUSE_MS 100   /* if no connection ends before: then look again */
 #define RECHECK_MS 100        /* a deadline of a connection that is being served */
-#define TIMER_GRAIN_MS 50   /* deadlines are met to this: one wake-up for many of them */
+#define LINGER_MS 1000        /* for a client that was told goodbye to hear it */
+#define RESERVE 64        /* connections beyond the limit, only to say goodbye to them */
+#define TIMER_GRAIN_MS 50 /* deadlines are met to this: one wake-up for many of them */
 #define WAIT_MAX_MS 3600000 /* an hour: epoll_wait takes an int */
 #define STOP_GRACE_MS 100   /* for workers that are not in a long process call */
 
@@ -39,13 +42,16 @@ struct server {
     /* The main thread's. */
     struct timer_heap timers; /* one per connection: also the list of them all */
     uint64_t last_id;
+    unsigned turned_away;     /* of them, those in the reserve */
     bool out_of_descriptors;  /* said so in the log, and somebody waits ever since */
     bool full;                /* said so in the log, and nearly full ever since */
     int64_t accept_resume_ms; /* TIMER_NEVER: not paused */
     int64_t drain_end_ms;     /* TIMER_NEVER: not draining */
     unsigned stop_signals;    /* how many have come */
 
-    /* Set by the main thread, read by workers: the end of a connection is news. */
+    /* Set by the main thread, read by workers: the end of a connection is news.
+     * Sequentially consistent, and the main thread looks at the dead after it has set
+     * this: so it finds the connection there, or the worker finds this set. */
     atomic_bool wake_on_end;
 
     pthread_mutex_t dead_lock;
@@ -86,6 +92,7 @@ struct server *server_new(
         .handler = &echo_handler,
         .idle_ms = limits->idle_ms,
         .write_ms = limits->write_ms,
+        .linger_ms = LINGER_MS,
     };
     server->listener = listener;
     server->signals = -1;
@@ -94,7 +101,7 @@ struct server *server_new(
     server->drain_end_ms = TIMER_NEVER;
     pthread_mutex_init(&server->dead_lock, NULL);
     if (open_descriptors(server, stop) &&
-        timer_heap_init(&server->timers, limits->max_connections) &&
+        timer_heap_init(&server->timers, limits->max_connections + RESERVE) &&
         (server->pool = pool_new(limits->threads, serve, server)) != NULL)
         return server;
     int reason = errno;
@@ -108,13 +115,53 @@ static struct conn *conn_of(struct timer *timer)
     return (struct conn *)((char *)timer - offsetof(struct conn, timer));
 }
 
-/* The end of a connection, for whatever reason. The main thread owns it. */
-static void end_conn(struct server *server, struct conn *conn)
+static void log_closed(const struct conn *conn)
 {
     log_line(LOG_DEBUG, "closed", "conn=%llu err=%s", (unsigned long long)conn->id,
         conn->error == 0 ? "none" : strerrorname_np(conn->error));
+}
+
+/* Out of the poller first: whoever else has a descriptor of this socket, a debugger say,
+ * keeps it open, and its events would come with a pointer to freed memory. The owner. */
+static void close_conn(struct server *server, struct conn *conn)
+{
+    log_closed(conn);
+    poller_remove(server->poller, conn->fd);
+    conn_close(conn);
+}
+
+/* Main thread. */
+static void free_conn(struct server *server, struct conn *conn)
+{
     timer_remove(&server->timers, &conn->timer);
+    if (conn->turned_away)
+        server->turned_away--;
     conn_free(conn);
+}
+
+/* The end of a connection that the main thread owns. */
+static void end_conn(struct server *server, struct conn *conn, int error)
+{
+    conn->error = error;
+    close_conn(server, conn);
+    free_conn(server, conn);
+}
+
+/* Frees the connections that workers have ended, between two batches. They were out of
+ * the poller before, so no later batch names them. Returns whether there were any. */
+static bool free_dead(struct server *server)
+{
+    struct task_list dead = {NULL, NULL};
+    struct task *task;
+
+    pthread_mutex_lock(&server->dead_lock);
+    task_list_join(&dead, &server->dead);
+    pthread_mutex_unlock(&server->dead_lock);
+    if (dead.first == NULL)
+        return false;
+    while ((task = task_list_take(&dead)) != NULL)
+        free_conn(server, (struct conn *)task);
+    return true;
 }
 
 static void close_if_open(int fd)
@@ -127,11 +174,9 @@ void server_free(struct server *server)
 {
     if (server->pool != NULL)
         pool_free(server->pool); /* first: the workers use all the rest */
-    while (server->timers.count > 0) {
-        struct conn *conn = conn_of(timer_first(&server->timers));
-        conn->error = ECANCELED;
-        end_conn(server, conn);
-    }
+    free_dead(server);
+    while (server->timers.count > 0)
+        end_conn(server, conn_of(timer_first(&server->timers)), ECANCELED);
     timer_heap_free(&server->timers);
     pthread_mutex_destroy(&server->dead_lock);
     if (server->poller != NULL)
@@ -178,12 +223,18 @@ static void serve(void *context, struct task *task)
         pool_push(server->pool, &again);
         return;
     case CONN_ENDED:
+        close_conn(server, (struct conn *)task);
         bury(server, task);
         return;
     }
 }
 
 /* -------------------------------------------------------------- accepting */
+
+static bool is_draining(const struct server *server)
+{
+    return server->drain_end_ms != TIMER_NEVER;
+}
 
 /* Level-triggered, the listener would wake us for ever while there is nothing to accept
  * with. So we stop listening to it, until a connection ends or some time has passed. */
@@ -207,17 +258,7 @@ static void resume_accepting(struct server *server)
         return;
     }
     server->accept_resume_ms = TIMER_NEVER;
-    atomic_store(&server->wake_on_end, server->drain_end_ms != TIMER_NEVER);
-}
-
-/* One more would be too many: to be told so at once is better than to wait unheard in
- * the kernel's queue. */
-static void turn_away(struct server *server, int fd)
-{
-    if (!server->full)
-        log_line(LOG_WARN, "connections_full", "open=%u", server->timers.count);
-    server->full = true;
-    close(fd);
+    atomic_store(&server->wake_on_end, is_draining(server));
 }
 
 static int64_t next_check_ms(const struct server *server, const struct conn *conn)
@@ -237,28 +278,56 @@ static int64_t next_check_ms(const struct server *server, const struct conn *con
     return (check_ms + TIMER_GRAIN_MS - 1) / TIMER_GRAIN_MS * TIMER_GRAIN_MS;
 }
 
+/* Is one more too many? It is told at once, which is better than to wait unheard in the
+ * kernel's queue; and told by a goodbye, in a place of the reserve, for a close would be
+ * a reset to a client that has sent something. */
+static bool is_full(struct server *server)
+{
+    unsigned max = server->limits.max_connections;
+    unsigned open = server->timers.count - server->turned_away;
+
+    if (open < max) {
+        if (open < max - max / 10)
+            server->full = false;
+        return false;
+    }
+    if (!server->full)
+        log_line(LOG_WARN, "connections_full", "open=%u", open);
+    server->full = true;
+    return true;
+}
+
+static struct conn *new_conn(struct server *server, int fd)
+{
+    struct conn *conn = NULL;
+
+    if (server->timers.count < server->limits.max_connections + RESERVE)
+        conn = conn_new(fd, &server->echo, ++server->last_id);
+    if (conn == NULL)
+        close(fd);
+    return conn;
+}
+
 static void admit(struct server *server, int fd)
 {
-    unsigned open = server->timers.count, max = server->limits.max_connections;
+    struct task_list ready = {NULL, NULL};
+    bool full = is_full(server);
+    struct conn *conn = new_conn(server, fd);
 
-    if (open >= max) {
-        turn_away(server, fd);
+    if (conn == NULL)
         return;
-    }
-    if (open < max - max / 10)
-        server->full = false;
-    struct conn *conn = conn_new(fd, &server->echo, ++server->last_id);
-    if (conn == NULL) {
-        log_line(LOG_WARN, "conn_refused", "err=ENOMEM");
-        close(fd);
-        return;
+    if (full) {
+        server->turned_away++;
+        conn_turn_away(conn);
     }
     log_line(LOG_DEBUG, "accepted", "conn=%llu", (unsigned long long)conn->id);
     timer_add(&server->timers, &conn->timer, next_check_ms(server, conn));
-    /* Last: from now on a worker may own it. */
-    if (poller_add_edge(server->poller, fd, conn) < 0) {
-        conn->error = errno;
-        end_conn(server, conn);
+    /* Last: from now on a worker may own it, if there is something for it to do. */
+    if (poller_add_edge(server->poller, fd, conn) < 0)
+        end_conn(server, conn, errno);
+    else if (is_draining(server) && conn_notify(conn, CONN_DRAIN)) {
+        task_list_append(&ready, &conn->task);
+        pool_push(server->pool, &ready);
     }
 }
 
@@ -267,10 +336,12 @@ static bool is_shortage(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/* Accepts until nobody waits, but at most max. False: out of something. */
-static bool accept_clients(struct server *server, unsigned max)
+enum accepted { ACCEPTED_ALL, ACCEPTED_ENOUGH, ACCEPTED_UNTIL_SHORT };
+
+/* Accepts until nobody waits, but only so many at a time. errno says what was short. */
+static enum accepted accept_clients(struct server *server)
 {
-    for (unsigned i = 0; i < max; i++) {
+    for (int i = 0; i < ACCEPTS_PER_WAKEUP; i++) {
         int fd = net_accept(server->listener);
         if (fd >= 0) {
             admit(server, fd);
@@ -278,14 +349,14 @@ static bool accept_clients(struct server *server, unsigned max)
         }
         if (errno == EAGAIN) {
             server->out_of_descriptors = false;
-            return true;
+            return ACCEPTED_ALL;
         }
         if (is_shortage(errno))
-            return false;
+            return ACCEPTED_UNTIL_SHORT;
         /* The client has left again: on to the next (accept(2)). */
         assert(errno != EBADF && errno != EINVAL && errno != ENOTSOCK);
     }
-    return true;
+    return ACCEPTED_ENOUGH;
 }
 
 /* --------------------------------------------------------------- the reactor */
@@ -343,40 +414,34 @@ static bool dispatch(struct server *server, const struct epoll_event events[], i
     return clients_wait;
 }
 
-/* Frees the connections that workers have ended. Their descriptors were closed before,
- * so no later batch can name them. */
-static void free_dead(struct server *server)
+static const char *what_is_late(const struct conn *conn)
 {
-    struct task_list dead = {NULL, NULL};
-    struct task *task;
-
-    pthread_mutex_lock(&server->dead_lock);
-    task_list_join(&dead, &server->dead);
-    pthread_mutex_unlock(&server->dead_lock);
-    if (dead.first == NULL)
-        return;
-    while ((task = task_list_take(&dead)) != NULL)
-        end_conn(server, (struct conn *)task);
-    resume_accepting(server);
+    if (conn_has_output(conn))
+        return "write";
+    return conn->lingering ? "linger" : "idle";
 }
 
 /* Its time may be over: if nobody serves it, look again, for a worker may have moved the
- * deadline; and if it is over, end it here. */
+ * deadline. And look whether it has spoken: after a SIGSTOP, or behind a large batch, its
+ * event may still be to come. */
 static void check_deadline(struct server *server, struct conn *conn, int64_t now_ms)
 {
-    if (!conn_claim(conn)) {
-        timer_change(&server->timers, &conn->timer, now_ms + RECHECK_MS);
-        return;
+    int64_t next_ms = now_ms + RECHECK_MS;
+
+    if (conn_claim(conn)) {
+        bool over =
+            atomic_load_explicit(&conn->deadline_ms, memory_order_relaxed) <= now_ms;
+        if (over && (conn_has_output(conn) || !conn_has_input(conn))) {
+            log_line(LOG_INFO, "timeout", "conn=%llu kind=%s",
+                (unsigned long long)conn->id, what_is_late(conn));
+            end_conn(server, conn, ETIMEDOUT);
+            return;
+        }
+        if (!over)
+            next_ms = next_check_ms(server, conn);
+        conn_release(conn);
     }
-    if (atomic_load_explicit(&conn->deadline_ms, memory_order_relaxed) <= now_ms) {
-        log_line(LOG_INFO, "timeout", "conn=%llu kind=%s", (unsigned long long)conn->id,
-            conn_has_output(conn) ? "write" : "idle");
-        conn->error = ETIMEDOUT;
-        end_conn(server, conn);
-        return;
-    }
-    timer_change(&server->timers, &conn->timer, next_check_ms(server, conn));
-    conn_release(conn);
+    timer_change(&server->timers, &conn->timer, next_ms);
 }
 
 static void check_deadlines(struct server *server)
@@ -408,39 +473,64 @@ static int wait_ms(const struct server *server)
     return left_ms < WAIT_MAX_MS ? (int)left_ms : WAIT_MAX_MS;
 }
 
-/* Waits for one batch of events and does all that has become due. */
-static void turn(struct server *server)
+static void accept_or_pause(struct server *server)
 {
-    struct epoll_event events[POLLER_EVENTS_MAX];
-
-    int count = poller_wait(server->poller, events, wait_ms(server));
-    bool clients_wait = dispatch(server, events, count);
-    free_dead(server);
-    check_deadlines(server);
-    /* Last: who has just left makes room. */
-    if (clients_wait && !accept_clients(server, ACCEPTS_PER_WAKEUP))
+    if (accept_clients(server) == ACCEPTED_UNTIL_SHORT)
         pause_accepting(server, errno);
 }
 
-/* Clients whose connect has succeeded have been promised an answer: accept them all, and
- * nobody after them. Then every connection learns that it is the end. */
+/* Clients whose connect has succeeded have been promised an answer: accept them all, as
+ * soon as there are descriptors, and nobody after them. */
+static void accept_the_last(struct server *server)
+{
+    enum accepted accepted = ACCEPTED_ENOUGH;
+
+    /* No more than the queue held; or those who keep coming would keep us. */
+    for (int i = 0; i <= SOMAXCONN / ACCEPTS_PER_WAKEUP; i++)
+        if ((accepted = accept_clients(server)) != ACCEPTED_ENOUGH)
+            break;
+    if (accepted == ACCEPTED_UNTIL_SHORT)
+        return;
+    close(server->listener);
+    server->listener = -1;
+    log_line(LOG_INFO, "drain", "open=%u", server->timers.count);
+}
+
+/* Waits for one batch of events and does all that has become due. */
+static void turn(struct server *server)
+{
+    struct epoll_event events[POLLER_READY_MAX];
+
+    int count = poller_wait(server->poller, events, wait_ms(server));
+    bool clients_wait = dispatch(server, events, count);
+    if (free_dead(server))
+        resume_accepting(server);
+    check_deadlines(server);
+    /* Last: who has just left makes room. */
+    if (is_draining(server) && server->listener >= 0)
+        accept_the_last(server);
+    else if (clients_wait)
+        accept_or_pause(server);
+}
+
+/* Every connection learns that it is the end, those that are here and those to come. */
 static void begin_drain(struct server *server)
 {
     struct task_list ready = {NULL, NULL};
 
     server->drain_end_ms = timer_now_ms() + server->limits.drain_ms;
-    atomic_store(&server->wake_on_end, true);
+    if (server->accept_resume_ms == TIMER_NEVER)
+        poller_remove(server->poller, server->listener);
     server->accept_resume_ms = TIMER_NEVER;
-    accept_clients(server, server->limits.max_connections);
-    close(server->listener);
-    server->listener = -1;
-    log_line(LOG_INFO, "drain", "open=%u", server->timers.count);
+    atomic_store(&server->wake_on_end, true);
+    free_dead(server); /* who ended before that store wakes nobody */
     for (unsigned i = 0; i < server->timers.count; i++) {
         struct conn *conn = conn_of(server->timers.slots[i]);
         if (conn_notify(conn, CONN_DRAIN))
             task_list_append(&ready, &conn->task);
     }
     pool_push(server->pool, &ready);
+    accept_the_last(server);
 }
 
 unsigned server_run(struct server *server)
@@ -448,8 +538,8 @@ unsigned server_run(struct server *server)
     while (server->stop_signals == 0)
         turn(server);
     begin_drain(server);
-    while (server->timers.count > 0 && server->stop_signals < 2 &&
-           timer_now_ms() < server->drain_end_ms)
+    while ((server->timers.count > 0 || server->listener >= 0) &&
+           server->stop_signals < 2 && timer_now_ms() < server->drain_end_ms)
         turn(server);
     unsigned busy = pool_stop(server->pool, STOP_GRACE_MS);
     log_line(LOG_INFO, "stopped", "open=%u busy=%u", server->timers.count, busy);
