@@ -25,7 +25,7 @@ HERE=step04_threadpool/README.md
         "the workers wait for each other: perhaps run is called under the lock of the queue" \
         "$HERE, \"The pool\""
     start_server -t 4 -c 300000
-    probe 'open x*4' 'send x "query\n"' &
+    probe 'open x*4' 'send x "query\n"' 'within 10000' 'expect x "query\n"' &
     local probe_pid=$!
     wait_until 5000 cores_wanted 2 || report "never two threads at a time" "two or more"
     wait "$probe_pid"
@@ -50,6 +50,47 @@ HERE=step04_threadpool/README.md
     probe 'open x*200' 'echo x "hello\n"'
     local threads=("/proc/$SERVER_PID/task/"*)
     ((${#threads[@]} == 4)) || report "${#threads[@]} threads" "4: the main thread and 3 workers"
+    stop_server
+}
+
+more_threads_than() {
+    local threads=("/proc/$SERVER_PID/task/"*)
+    ((${#threads[@]} > $1))
+}
+
+# bats test_tags=exact
+@test "-t says how many threads there are, also under load" {
+    about "sent a message as each of 20 clients to a server started with -t 3 and a process call of 0.2 s, and watched its threads" \
+        "a fixed pool: what finds no free worker waits in the queue; no thread per request" \
+        "$HERE, \"The pool\""
+    start_server -t 3 -w 200000
+    probe 'open x*20' 'send x "query\n"' 'within 5000' 'expect x "query\n"' &
+    local probe_pid=$!
+    refute wait_until 1000 more_threads_than 4 ||
+        report "more than 4 threads" "the main thread and 3 workers"
+    wait "$probe_pid"
+    stop_server
+}
+
+@test "first come, first served" {
+    about "queued a message as each of 4 clients, for one worker with a process call of 0.2 s" \
+        "a queue has two ends: append to the one, take from the other" \
+        "$HERE, \"The pool\""
+    start_server -t 1 -w 200000
+    probe 'open a' 'open b' 'open c' 'open d' stop 'send a "1"' 'send b "2"' 'send c "3"' \
+        'send d "4"' cont 'expect a "1"' 'silent c' 'silent d' 'expect b "2"' 'silent d' \
+        'expect c "3"' 'expect d "4"'
+    stop_server
+}
+
+# bats test_tags=exact
+@test "one request of a client at a time" {
+    about "sent a message and, while it was processed for a second, one more, with 4 workers" \
+        "a connection that is being served must not be queued again, or answers overtake each other" \
+        "$HERE, \"Re-arm last\""
+    start_server -t 4 -w 1000000
+    probe 'open a' mark 'send a "message 1\n"' 'silent a 500' 'send a "message 2\n"' \
+        'within 5000' 'expect a "message 1\nmessage 2\n"' 'grew clock min=2000'
     stop_server
 }
 
@@ -78,6 +119,16 @@ HERE=step04_threadpool/README.md
     start_server -t 2
     probe 'open s*50' 'visit 5 "hello"' 'echo s "hello\n"'
     stop_server
+}
+
+# bats test_tags=exact
+@test "SIGTERM: a worker finishes what it is at" {
+    about "sent a message to a server whose process call takes 0.5 s, and SIGTERM while a worker was at it" \
+        "join the workers: to return from main before is to end them in the middle of a request" \
+        "$HERE, \"Shutdown\""
+    start_server -w 500000
+    probe 'open a' 'send a "query\n"' 'silent a 200' 'signal TERM' 'expect a "query\n"' 'close a' gone
+    expect_exit 0
 }
 
 # bats test_tags=wall

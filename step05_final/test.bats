@@ -75,6 +75,24 @@ expect_log() {
         'echo a "4"' 'echo a "5"' 'grew clock max=2000'
 }
 
+# Field 41 of /proc/PID/stat (proc(5)): 0 is SCHED_OTHER, 3 is SCHED_BATCH.
+@test "--sched sets the scheduling policy of all threads" {
+    about "started the server with --sched batch and normal, and asked /proc for its threads' policies" \
+        "set it before the first thread starts: threads inherit it" \
+        "$HERE, \"The pool\""
+    local policy stat task fields
+    for policy in batch:3 normal:0; do
+        start_server --sched "${policy%:*}"
+        for task in "/proc/$SERVER_PID/task/"*; do
+            stat=$(<"$task/stat")
+            read -ra fields <<<"${stat##*) }"
+            [[ ${fields[38]} == "${policy#*:}" ]] ||
+                report "policy ${fields[38]} of a thread" "${policy#*:}"
+        done
+        stop_server
+    done
+}
+
 # ---- deadlines --------------------------------------------------------------------
 
 @test "--idle-timeout closes who says nothing" {
@@ -254,7 +272,8 @@ expect_log() {
         "to the client its connect has succeeded: accept until EAGAIN before closing the listener" \
         "$HERE, \"Drain\""
     start_server
-    probe stop 'open x*50' 'send x "query\n"' 'signal TERM' cont 'expect x "query\n"' 'eof x' \
+    # More than the server accepts in one go.
+    probe stop 'open x*300' 'send x "query\n"' 'signal TERM' cont 'expect x "query\n"' 'eof x' \
         'close x' gone
     expect_exit 0
 }
@@ -291,6 +310,28 @@ expect_log() {
     start_server --drain-timeout 10000
     probe 'within 8000' 'open i*20' 'echo i "x"' 'open p' 'pour p blocks' 'signal TERM' 'eof i' \
         'send i "too late"' 'close i' 'drink p' 'eof p' 'close p' gone
+    expect_exit 0
+}
+
+@test "SIGTERM: a client that goes on sending keeps what it has not read" {
+    about "let the echo of 200 KB come without reading it, sent SIGTERM, sent on, then read" \
+        "shutdown(SHUT_WR) and wait for the client's FIN: a byte that comes to a closed socket brings a reset back" \
+        "$HERE, \"Drain\""
+    start_server --drain-timeout 10000
+    probe 'within 8000' 'open a rcvbuf=4k' 'pour a max=200k' 'open b' 'echo b "x"' 'signal TERM' \
+        'eof b' 'send a "too late"' 'drink a' 'eof a' 'close a' 'close b' gone
+    expect_exit 0
+}
+
+@test "--drain-timeout says how long" {
+    about "sent SIGTERM to a server with a drain timeout of 0.2 s, then to one of 4 s, with a client that does not leave" \
+        "the deadline runs from the signal; until then the client may still take its answers" \
+        "$HERE, \"Drain\""
+    start_server --drain-timeout 200
+    probe 'open a' 'echo a "x"' mark 'signal TERM' 'within 1500' gone
+    expect_exit 0
+    start_server --drain-timeout 4000
+    probe 'open a' 'echo a "x"' mark 'signal TERM' 'eof a' 'within 8000' gone 'grew clock min=4000'
     expect_exit 0
 }
 
@@ -380,6 +421,17 @@ with_stderr() {
     SERVER_WRAP="$TOOLS/terminal"
     start_server --log-level debug
     probe 'visit 2000 "hello"'
+    stop_server
+}
+
+@test "descriptor 2 is never a socket" {
+    about "started the server with stderr closed" \
+        "the next descriptor that is opened gets the lowest number: see that 0, 1 and 2 are taken" \
+        "$HERE, \"The log\""
+    with_stderr '2>&-'
+    start_server --log-level debug
+    [[ $(readlink "/proc/$SERVER_PID/fd/2") == /dev/null ]] ||
+        report "descriptor 2 is $(readlink "/proc/$SERVER_PID/fd/2")" "/dev/null"
     stop_server
 }
 
