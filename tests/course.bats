@@ -134,20 +134,24 @@ allowed_includes() {
     done
 }
 
+@test "the parser of the HTTP exercise reads every case as it should" {
+    make -s -C exercises/http BUILD="$BATS_TEST_TMPDIR/http" CFLAGS="-O1 -g -Werror" test
+}
+
 @test "no function is longer than 70 lines" {
     says_nothing awk '
         /^{/ { begin = FNR }
         /^}/ && begin { if (FNR - begin > 70) print FILENAME ":" begin; begin = 0 }
-    ' step*/*.c tests/src/*.c tests/unit/*.c
+    ' step*/*.c tests/src/*.c tests/unit/*.c exercises/*/*.c
 }
 
 @test "nothing is left to be done in the sources" {
-    says_nothing grep -nE 'TODO|FIXME|XXX' step*/*.[ch] tests/src/*.[ch] tests/unit/*.c
+    says_nothing grep -nE 'TODO|FIXME|XXX' step*/*.[ch] tests/src/*.[ch] tests/unit/*.c exercises/*/*.[ch]
 }
 
 @test "the C code is laid out as .clang-format says" {
     command -v clang-format >/dev/null || skip "clang-format is not installed"
-    says_nothing clang-format --dry-run step*/*.[ch] tests/src/*.[ch] tests/unit/*.c
+    says_nothing clang-format --dry-run step*/*.[ch] tests/src/*.[ch] tests/unit/*.c exercises/*/*.[ch]
 }
 
 @test "shellcheck finds nothing in the scripts" {

@@ -1,0 +1,148 @@
+/* http_parser.h - what a client's bytes say, by HTTP/1.1.
+ *
+ * Pure functions: bytes in, a verdict out. No input or output, no memory of their own, no
+ * locale; any thread may call them. What they find points into the caller's bytes, and is
+ * good for as long as those are.
+ *
+ * Two parties that read the same bytes and see different requests are how one client
+ * smuggles a request past a proxy (RFC 9112, section 11.2). So what is doubtful is
+ * refused, not repaired, and where the standards leave a choice, this is what we do:
+ *
+ * what                                   | answer   | section (of which RFC), reason
+ * -------------------------------------- | -------- | -----------------------------------
+ * an empty line before the request       | taken    | 9112 2.2; a second one: 400
+ * LF or CR alone as a line's end         | 400      | 9112 2.2: LF alone MAY be taken
+ * NUL, other control bytes               | 400      | 9110 5.5, 9112 3.2; HTAB is a space
+ * request line over its limit            | 414      | 9112 3
+ * not just one space between its parts   | 400      | 9112 3: MAY be lenient
+ * no version, as in HTTP/0.9             | 400      | 9112 3: no request line any more
+ * version http/1.1, HTTP/01.1            | 400      | 9112 2.3: case matters, two digits
+ * another version than 1.0 and 1.1       | 505      | 9110 15.6.6; 1.2 could pass by 2.5
+ * unknown method, also "get"             | 501      | 9110 9.1: case matters
+ * target not of the four forms           | 400      | 9112 3.2
+ * target * without OPTIONS               | 400      | 9112 3.2.4
+ * target host:port without CONNECT       | 400      | 9112 3.2.3; the port is needed
+ * target not http:// or https://         | 400      | 9112 3.2.2: no proxy for others
+ * target with a bad byte, a bad %XX, a # | 400      | 9112 3.2: SHOULD NOT be repaired
+ * target with a user's name              | 400      | 9110 4.2.4: treat it as an error
+ * target without a host                  | 400      | 9110 4.2.1: MUST reject
+ * target http://host                     | path "/" | 9110 4.2.3; OPTIONS: *, 9112 3.2.4
+ * target http://a with Host: b           | b unused | 9112 3.2.2: MUST ignore it
+ * Host missing in 1.1                    | 400      | 9112 3.2, with every form of target
+ * Host twice, or malformed               | 400      | 9112 3.2; so is a port over 65535
+ * Host empty                             | 400      | 9110 4.2.1: MUST reject
+ * Host [v1.x]                            | 400      | RFC 3986 3.2.2: none is defined
+ * fields over their limits               | 431      | RFC 6585 5
+ * space before the colon                 | 400      | 9112 5.1: MUST reject
+ * line continued (begins with a space)   | 400      | 9112 5.2, 2.2: MUST, or repair
+ * bytes over 127 in a value              | taken    | 9110 5.5: opaque
+ * Content-Length twice, or a list        | 400      | 9110 8.6: equal ones MAY be taken
+ * Content-Length not only digits         | 400      | 9110 8.6
+ * Content-Length over the limit          | 413      | 9110 15.5.14; also one over 2^64
+ * Content-Type twice                     | 400      | 9110 8.3: guessing is dangerous
+ * Transfer-Encoding and Content-Length   | 400      | 9112 6.1: MAY reject; 6.3: ought to
+ * Transfer-Encoding in 1.0               | 400      | 9112 6.1: faulty framing
+ * chunked twice, or not last             | 400      | 9112 6.1, 6.3
+ * chunked with parameters                | 400      | 9112 7.1: an error
+ * another coding, also "identity"        | 501      | 9112 6.1; 6.3: 400 if not last
+ * empty member of that list              | 400      | 9110 5.6.1.2: skip; some do not
+ * Connection not a list of tokens        | 400      | 9110 7.6.1; empty members skipped
+ * Expect: 100-continue                   | told     | 9110 10.1.1; not without a body
+ * Expect: anything else                  | 417      | 9110 10.1.1: MAY
+ * Expect in 1.0                          | ignored  | 9110 10.1.1: MUST
+ * chunk size with sign, 0x, space        | 400      | 9112 7.1: hex digits
+ * chunk extension, well-formed           | ignored  | 9112 7.1.1: MUST
+ * space in a chunk extension             | 400      | 9112 7.1.1: skip; some do not
+ * chunk line over its limit              | 400      | 9112 7.1.1: an appropriate 4xx
+ * chunk lines with too much in all       | 400      | the same; a row of zeros is one
+ * decoded body over the limit            | 413      | 9110 15.5.14; when a size says so
+ * trailer malformed                      | 400      | 9112 7.1.2: as a field
+ * trailers over the fields' limits       | 431      | RFC 6585 5
+ * trailer Host, or one of framing        | 400      | 9110 6.5.1: too late for these
+ *
+ * Where several are true, the first of these that is certain decides: 414; 400 or 505
+ * when the request line is here; 431; and when the head is here, the other 400s, then
+ * 501, 413 and 417. So a verdict does not change when more bytes come.
+ */
+#ifndef HTTP_PARSER_H
+#define HTTP_PARSER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct http_limits {
+    size_t line_max;          /* bytes of the request line, or a chunk's, without CRLF */
+    size_t fields_max;        /* bytes of all field lines, with CRLF */
+    unsigned field_count_max; /* their number; for trailers the two hold again */
+    uint64_t body_max;        /* bytes of the body, decoded */
+};
+
+struct http_text {
+    const char *data; /* not terminated; NULL: it was not there */
+    size_t len;
+};
+
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_DELETE,
+    HTTP_PATCH,
+    HTTP_OPTIONS,
+    HTTP_TRACE,
+    HTTP_CONNECT
+};
+
+/* A request without its body. The path is not decoded: "/%61" is not "/a" here. It is "*"
+ * for the server as a whole, and not there for CONNECT; where the target leaves it out,
+ * it points to a constant. */
+struct http_head {
+    enum http_method method;
+    struct http_text target; /* as it came */
+    struct http_text path;   /* of it, without the query */
+    unsigned minor;          /* HTTP/1.minor: 0 or 1 */
+    bool close;              /* no other request after this (RFC 9112, section 9.3) */
+    bool expect_continue;    /* the client waits for a 100 before it sends the body */
+    bool chunked;            /* a body follows, for http_decode_chunks */
+    bool has_length;         /* one of content_length bytes follows; never both */
+    uint64_t content_length;
+    struct http_text content_type;
+    size_t len; /* of the head, with the empty lines before and after it */
+};
+
+enum http_verdict {
+    HTTP_COMPLETE,
+    HTTP_PARTIAL, /* good so far: come again with more */
+    HTTP_BAD      /* answer it, and close: where the next request begins is not known */
+};
+
+/* Reads a head at the beginning of data. On PARTIAL the next call needs the same bytes
+ * and more of them. *head means something on COMPLETE only, *status on BAD only: 400,
+ * 413, 414, 417, 431, 501 or 505. */
+enum http_verdict http_parse_head(const char *data, size_t len,
+    const struct http_limits *limits, struct http_head *head, int *status);
+
+/* Where we are in a chunked body: {0} at its start, then for http_decode_chunks only. No
+ * byte is looked at twice, so a body that comes byte by byte costs no more. */
+struct http_chunks {
+    int state;
+    uint64_t left;      /* bytes of this chunk: of its size read so far, then to come */
+    uint64_t total;     /* decoded bytes of the chunks before it */
+    size_t line_len;    /* of the chunk line so far */
+    size_t extra_len;   /* beyond the first 16 of each, of all; at most fields_max */
+    size_t trailer_len; /* of all trailers, with CRLF */
+    unsigned trailer_count;
+    size_t name_len; /* of the name of this trailer, as far as it is in name */
+    char name[18];   /* one byte more than the longest that we look for */
+};
+
+/* Takes the next len bytes of a chunked body and moves what they decode to, which is
+ * never more, to the front of data: *decoded bytes. COMPLETE: the body has ended with the
+ * first *used bytes, the rest is the next request. PARTIAL: all were used. BAD: *status
+ * is 400, 413 or 431; nothing else means anything, and there is no next call. */
+enum http_verdict http_decode_chunks(struct http_chunks *chunks, char *data, size_t len,
+    const struct http_limits *limits, size_t *used, size_t *decoded, int *status);
+
+#endif
