@@ -536,7 +536,8 @@ expect_usage() {
         "while a thread is stopped it works nothing: the wall clock would count it as work" \
         "$HERE, \"The command line\""
     start_server -c 300000
-    probe 'open a' 'open b' mark 'send a "x"' stop 'silent b 400' cont 'within 5000' 'expect a "x"' \
+    probe 'open a' 'open b' mark 'send a "x"' 'silent b 60' stop 'silent b 400' cont \
+        'within 5000' 'expect a "x"' \
         'grew cpu min=240'
     end_server
 }
