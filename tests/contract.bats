@@ -293,7 +293,8 @@ expect_stdout() {
 
 @test "5,000 clients that reset at once" {
     about "5,000 clients connected and reset at once, with one among 64 that wants an echo" \
-        "no client, whatever it does, ends the process" "$HERE, \"Errors end one connection\""
+        "no client, whatever it does, ends the process; or the accept queue is too short: listen(fd, SOMAXCONN)" \
+        "$HERE, \"Errors end one connection\""
     start_server
     probe 'vanish 5000 reset' 'visit 1 "next"'
     end_server
@@ -301,7 +302,8 @@ expect_stdout() {
 
 @test "5,000 clients that close at once" {
     about "5,000 clients connected and closed at once, with one among 64 that wants an echo" \
-        "no client, whatever it does, ends the process" "$HERE, \"The read loop\""
+        "no client, whatever it does, ends the process; or the accept queue is too short: listen(fd, SOMAXCONN)" \
+        "$HERE, \"The read loop\""
     start_server
     probe 'vanish 5000 close' 'visit 1 "next"'
     end_server
@@ -370,7 +372,7 @@ end_by() {
 
 @test "a signal while the server is stopped" {
     about "stopped the server, sent it the signal, let it go on" \
-        "perhaps the signal comes between the look at a flag and the wait: block it, and let pselect or epoll_pwait open it" \
+        "perhaps the signal comes between the look at a flag and the wait: block it and make it a descriptor of the loop (signalfd), or leave in the handler (_exit)" \
         "$HERE, \"Signals\""
     start_server
     probe 'open a' 'echo a "x"' stop 'signal TERM' cont "within $STOP_LIMIT_MS" gone

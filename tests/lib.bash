@@ -207,14 +207,20 @@ start_server() {
     [[ ! -e $BATS_RUN_TMPDIR/mute ]] || limit=1000
     if ! wait_until $limit said_or_ended; then
         saw="no line on stdout"
+        # Whatever the test is about: without the line it does not even begin.
+        ABOUT_WHY='stdout is a file here, and printf keeps the line back: fflush(stdout) after it'
+        ABOUT_READ='step01_blocking/README.md, "The command line"'
         touch "$BATS_RUN_TMPDIR/mute"
     elif [[ -n $PORT ]]; then
         START_FDS=$(fd_count)
         return 0
     elif [[ -n $FIRST_LINE ]]; then
         saw="the line \"$FIRST_LINE\""
+        ABOUT_WHY='the tests find the server by this line, so it must be exactly this'
+        ABOUT_READ='README.md, "The contract"'
     else
         saw="it ended without that line"
+        ABOUT_WHY='it ended at the start; what it said on stderr stands below'
     fi
     report "$saw" 'the line "listening on ADDRESS:PORT" on stdout within'"\
  $((limit * SLOWNESS / 1000)) s"
