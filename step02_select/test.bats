@@ -143,12 +143,12 @@ start_load() {
 }
 
 @test "SIGTERM ends it under full load" {
-    about "sent SIGTERM while 64 clients kept the server busy" \
+    about "sent SIGTERM while 32 clients kept the server busy" \
         "pselect and epoll_pwait let a signal in only when nothing is ready; under load something always is. Look whether one is pending" \
         "$HERE, \"Stop signals\""
     # With so slow a process call somebody is ready at any time.
-    start_server -w 5000
-    start_load -c 64 -s 64 -t 10 -w 0
+    start_server -w 2000
+    start_load -c 32 -s 64 -t 10 -w 0
     probe 'within 8000' 'visit 1 "hello"'
     stop_server
 }

@@ -397,8 +397,9 @@ end_by() {
     local few=()
     ! step_at_least 04 || few=(-t 1) # or there were as many workers as requests
     start_server -w 700000 "${few[@]}"
-    # The silence: they are accepted and queued when the signal comes.
-    LEAVE_MS=$((STOP_LIMIT_MS + 700)) end_by TERM 'open c*8' stop 'send c "x"' cont 'silent c 200'
+    # The silences: all are accepted before the stop, and queued when the signal comes.
+    LEAVE_MS=$((STOP_LIMIT_MS + 700)) end_by TERM 'open c*8' 'silent c 200' stop 'send c "x"' \
+        cont 'silent c 200'
 }
 
 # ---- the command line and the system ----------------------------------------------
