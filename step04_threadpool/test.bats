@@ -72,6 +72,7 @@ more_threads_than() {
     stop_server
 }
 
+# bats test_tags=exact
 @test "first come, first served" {
     about "queued a message as each of 4 clients, for one worker with a process call of 0.2 s" \
         "a queue has two ends: append to the one, take from the other" \
@@ -80,6 +81,9 @@ more_threads_than() {
     probe 'open a' 'open b' 'open c' 'open d' stop 'send a "1"' 'send b "2"' 'send c "3"' \
         'send d "4"' cont 'expect a "1"' 'silent c' 'silent d' 'expect b "2"' 'silent d' \
         'expect c "3"' 'expect d "4"'
+    # Not only those that come together: b waits for a, and c comes later still.
+    probe 'open a' 'open b' 'open c' 'open d' 'send a "1"' 'silent d 50' 'send b "2"' \
+        'silent d 50' 'send c "3"' 'expect a "1"' 'expect b "2"' 'silent c' 'expect c "3"'
     stop_server
 }
 
