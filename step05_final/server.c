@@ -268,13 +268,14 @@ static int64_t next_check_ms(const struct server *server, const struct conn *con
                               : server->limits.write_ms;
     int64_t deadline_ms = atomic_load_explicit(&conn->deadline_ms, memory_order_relaxed);
 
-    if (shortest_ms == TIMER_NEVER)
-        return TIMER_NEVER;
     /* Workers move the deadline without telling the timers. Whatever deadline they set
      * after now, it is not before now + shortest, so it is soon enough to look then. */
-    int64_t check_ms = timer_now_ms() + shortest_ms;
+    int64_t check_ms =
+        shortest_ms == TIMER_NEVER ? TIMER_NEVER : timer_now_ms() + shortest_ms;
     if (deadline_ms < check_ms)
         check_ms = deadline_ms;
+    if (check_ms == TIMER_NEVER)
+        return TIMER_NEVER;
     return (check_ms + TIMER_GRAIN_MS - 1) / TIMER_GRAIN_MS * TIMER_GRAIN_MS;
 }
 
