@@ -5,14 +5,15 @@ directory = $(filter step$(1)_%,$(STEPS))
 before = $(word $(shell expr $(1) - 1),$(STEPS))
 
 PORT ?= 8080
+HTTP_PORT ?= 8081
 
 all: $(STEPS) ## build the servers of all steps
 
 $(STEPS):
 	@$(MAKE) --no-print-directory -C $@
 
-run: step05_final ## run the final server (PORT=8080)
-	@exec step05_final/server -p $(PORT)
+run: step05_final ## run the final server: echo and HTTP (PORT=8080 HTTP_PORT=8081)
+	@exec step05_final/server -p $(PORT) --http $(HTTP_PORT)
 
 tools:
 	@$(MAKE) -s -C tests

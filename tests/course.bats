@@ -47,7 +47,7 @@ same() {
     local file
     for file in process.c process.h; do says_nothing same $file "${STEPS[@]}"; done
     for file in config.c config.h; do says_nothing same $file "${STEPS[@]:0:3}"; done
-    for file in net.c net.h; do says_nothing same $file "${STEPS[@]:1}"; done
+    for file in net.c net.h; do says_nothing same $file "${STEPS[@]:1:3}"; done
     says_nothing same conn.c "${STEPS[@]:1:3}"
     for file in conn.h server.c server.h Makefile; do says_nothing same $file "${STEPS[@]:1:2}"; done
     says_nothing same Makefile step01_blocking step02_select
@@ -74,7 +74,8 @@ changed_lines() {
 }
 
 @test "the diff from each step to the next stays small" {
-    local ceilings=(0 560 110 400 2200) i changed
+    # Of the last one, three quarters are files that are new: HTTP, metrics, limits.
+    local ceilings=(0 560 110 400 5200) i changed
     for i in 1 2 3 4; do
         changed=$(changed_lines "${STEPS[i - 1]}" "${STEPS[i]}")
         echo "${STEPS[i - 1]} to ${STEPS[i]}: $changed lines, at most ${ceilings[i]}"
@@ -89,16 +90,21 @@ allowed_includes() {
     case $1/$2 in
         step01_blocking/main) echo config net process ;;
         step0[234]*/main) echo config net process server ;;
-        step05_final/main) echo config log net process server timer ;;
+        step05_final/main) echo config echo http log metrics net process server timer ;;
         step05_final/config) echo log ;;
         step0[23]*/server) echo conn net poller ;;
         step04*/server) echo conn net poller pool ;;
-        step05*/server) echo conn echo log net poller pool timer ;;
+        step05*/server) echo conn handler log metrics net poller pool timer ;;
         step0[23]*/conn) echo process ;;
         step04*/conn) echo process task ;;
-        step05*/conn) echo buf handler task timer ;;
+        step05*/conn) echo buf handler log metrics task timer ;;
         */pool) echo task ;;
-        */handler) echo buf ;;
+        */log) echo net ;;
+        */output) echo buf ;;
+        */handler) echo buf output ;;
+        */http) echo handler http_parser log metrics routes ;;
+        */routes) echo buf http_parser pages process ;;
+        */pages) echo buf log metrics ;;
         */echo) echo handler process ;;
         *) echo ;;
     esac
