@@ -322,7 +322,8 @@ static enum handler_next answer_request(const struct http *http, struct dialog *
     dialog->answered++;
     set_persistence(http, dialog, head, &framing);
     if (http->access_log)
-        log_request(dialog, head, answer.status, answer.body.len + buf_len(&answer.owned),
+        log_request(dialog, head, answer.status,
+            framing.no_body ? 0 : answer.body.len + buf_len(&answer.owned),
             now_us() - begin_us);
     write_answer(dialog->out, &answer, &framing);
     return framing.close ? HANDLER_END : HANDLER_AGAIN;
