@@ -34,7 +34,7 @@
 struct listener {
     int fd; /* -1: closed */
     struct service *service;
-    bool ready; /* clients wait; in one turn */
+    bool ready; /* clients wait */
 };
 
 struct server {
@@ -316,11 +316,12 @@ static bool is_draining(const struct server *server)
  * with. So we stop listening to it, until a connection ends or some time has passed. */
 static void pause_accepting(struct server *server, int reason)
 {
-    if (!server->out_of_descriptors)
+    if (!server->out_of_descriptors) {
         log_line(LOG_WARN, "accept_paused", "err=%s open=%u", strerrorname_np(reason),
             server->timers.count);
+        metrics_add(METRIC_ACCEPT_PAUSES, 1);
+    }
     server->out_of_descriptors = true;
-    metrics_add(METRIC_ACCEPT_PAUSES, 1);
     atomic_store(&server->wake_on_end, true);
     server->accept_resume_ms = timer_now_ms() + ACCEPT_PAUSE_MS;
     listen_no_more(server);
@@ -514,6 +515,8 @@ static void dispatch(struct server *server, const struct epoll_event events[], i
     struct task_list ready = {NULL, NULL};
     unsigned ready_us = now_us(), ready_count = 0;
 
+    metrics_add(METRIC_WAKEUPS, 1);
+    metrics_add(METRIC_EVENTS, (uint64_t)count);
     for (int i = 0; i < count; i++) {
         void *owner = events[i].data.ptr;
         struct listener *listener = listener_of(server, owner);
@@ -614,9 +617,12 @@ static void accept_or_pause(struct server *server, struct listener *listener)
 
 static void accept_ready(struct server *server)
 {
-    for (unsigned i = 0; i < server->listener_count; i++)
-        if (server->listeners[i].ready)
-            accept_or_pause(server, &server->listeners[i]);
+    for (unsigned i = 0; i < server->listener_count; i++) {
+        struct listener *listener = &server->listeners[i];
+        if (listener->ready)
+            accept_or_pause(server, listener);
+        listener->ready = false;
+    }
 }
 
 /* Clients whose connect has succeeded have been promised an answer: accept them all, as
@@ -647,10 +653,6 @@ static void turn(struct server *server)
     struct epoll_event events[POLLER_READY_MAX];
 
     int count = poller_wait(server->poller, events, wait_ms(server));
-    metrics_add(METRIC_WAKEUPS, 1);
-    metrics_add(METRIC_EVENTS, (uint64_t)count);
-    for (unsigned i = 0; i < server->listener_count; i++)
-        server->listeners[i].ready = false;
     dispatch(server, events, count);
     if (free_dead(server))
         resume_accepting(server);
