@@ -383,22 +383,22 @@ end_by() {
 }
 
 @test "a signal while a request is processed" {
-    about "started with -w 500000, sent a message, and SIGTERM while it was processed" \
+    about "started with -w 1000000, sent a message, and SIGTERM while it was processed" \
         "it ends within 2 s and one process call" "$HERE, \"Signals\""
-    start_server -w 500000
-    LEAVE_MS=$((STOP_LIMIT_MS + 500)) end_by TERM 'open a' 'send a "x"' 'silent a 100'
+    start_server -w 1000000
+    LEAVE_MS=$((STOP_LIMIT_MS + 1000)) end_by TERM 'open a' 'send a "x"' 'silent a 100'
 }
 
 # bats test_tags=exact
 @test "a signal while several slow requests wait" {
-    about "started with -w 700000, queued one message of each of 8 clients, sent SIGTERM" \
+    about "started with -w 1000000, queued one message of each of 8 clients, sent SIGTERM" \
         "requests that wait are not processed any more: it ends within 2 s and one process call" \
         "$HERE, \"Signals\""
     local few=()
     ! step_at_least 04 || few=(-t 1) # or there were as many workers as requests
-    start_server -w 700000 "${few[@]}"
+    start_server -w 1000000 "${few[@]}"
     # The silences: all are accepted before the stop, and queued when the signal comes.
-    LEAVE_MS=$((STOP_LIMIT_MS + 700)) end_by TERM 'open c*8' 'silent c 200' stop 'send c "x"' \
+    LEAVE_MS=$((STOP_LIMIT_MS + 1000)) end_by TERM 'open c*8' 'silent c 200' stop 'send c "x"' \
         cont 'silent c 200'
 }
 
@@ -535,12 +535,12 @@ expect_usage() {
 }
 
 @test "-c counts CPU time, not time" {
-    about "started with -c 300000, sent a message, kept the server stopped for 400 ms" \
+    about "started with -c 600000, sent a message, kept the server stopped for 800 ms" \
         "while a thread is stopped it works nothing: the wall clock would count it as work" \
         "$HERE, \"The command line\""
-    start_server -c 300000
-    probe 'open a' 'open b' mark 'send a "x"' 'silent b 60' stop 'silent b 400' cont \
-        'within 5000' 'expect a "x"' \
-        'grew cpu min=240'
+    start_server -c 600000
+    probe 'open a' 'open b' mark 'send a "x"' 'silent b 60' stop 'silent b 800' cont \
+        'within 10000' 'expect a "x"' \
+        'grew cpu min=500'
     end_server
 }
