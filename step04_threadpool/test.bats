@@ -124,7 +124,9 @@ HERE=step04_threadpool/README.md
     about "sent a message to a server whose process call takes 1 s, and SIGTERM while a worker was at it" \
         "join the workers: to return from main before is to end them in the middle of a request" \
         "$HERE, \"Shutdown\""
-    start_server -w 1000000
+    local patient=()
+    ! step_at_least 05 || patient=(--drain-timeout 8000)
+    start_server -w 1000000 "${patient[@]}"
     probe 'within 5000' 'open a' 'send a "query\n"' 'arrived a' asleep 'signal TERM' \
         'expect a "query\n"' 'close a' gone
     expect_exit 0

@@ -270,7 +270,7 @@ expect_log() {
     about "sent SIGTERM while 8 requests of 0.3 s were processed or queued for 2 workers" \
         "stop accepting, but go on until every connection has its answer" \
         "$HERE, \"Drain\""
-    start_server -t 2 -w 200000
+    start_server -t 2 -w 200000 --drain-timeout 8000
     probe 'open x*8' stop 'send x "query\n"' cont 'signal TERM' 'within 5000' \
         'expect x "query\n"' 'eof x' 'close x' gone
     expect_exit 0
@@ -280,9 +280,9 @@ expect_log() {
     about "connected and sent while the server was stopped, sent SIGTERM, let it go on" \
         "to the client its connect has succeeded: accept until EAGAIN before closing the listener" \
         "$HERE, \"Drain\""
-    start_server
+    start_server --drain-timeout 8000
     # More than the server accepts in one go.
-    probe stop 'open x*300' 'send x "query\n"' 'signal TERM' cont 'expect x "query\n"' 'eof x' \
+    probe 'within 8000' stop 'open x*300' 'send x "query\n"' 'signal TERM' cont 'expect x "query\n"' 'eof x' \
         'close x' gone
     expect_exit 0
 }
@@ -360,7 +360,7 @@ expect_log() {
         "a thread in process cannot be stopped, and must not be waited for: say so in the log and _exit" \
         "$HERE, \"Drain\""
     start_server -w 20000000
-    probe 'open a' 'send a "query\n"' stop cont
+    probe 'open a' 'send a "query\n"' 'arrived a' asleep
     stop_server
     expect_log 'busy=1'
 }
