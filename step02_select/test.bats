@@ -63,10 +63,10 @@ start_load() {
     start_server
     probe 'within 10000' 'open p' 'pour p blocks' 'half-close p' 'drink p slow' 'eof p'
     # There, the end of the input comes late. Here it is with the server for certain, and
-    # the server stuck for certain, before the client reads. (A small segment size keeps
-    # the buffers small.)
-    probe 'within 10000' 'open p rcvbuf=4k mss=1400' 'clog p' 'half-close p' 'arrived p' \
-        asleep 'drink p slow' 'eof p'
+    # the server stuck for certain, before the client reads. (Small segments keep the
+    # buffers small.)
+    probe 'within 10000' 'open p rcvbuf=4k mss=536' 'clog p' 'half-close p' 'arrived p' \
+        asleep 'drink p' 'eof p'
     stop_server
 }
 
@@ -153,9 +153,10 @@ start_load() {
     about "queued a message of each of 100 clients for a server whose process call takes 0.1 s, sent SIGTERM" \
         "pselect and epoll_pwait let a signal in only when nothing is ready; under load something always is. Look whether one is pending" \
         "$HERE, \"Stop signals\""
-    # For 10 s somebody is ready at any time.
+    # From the first answer on somebody is ready at any time, for 10 s.
     start_server -w 100000
-    probe stop 'open x*100' 'send x "hello\n"' cont 'signal TERM' "within $STOP_LIMIT_MS" gone
+    probe 'within 10000' 'open a' stop 'send a "hello\n"' 'open x*100' 'send x "hello\n"' cont \
+        'expect a "hello\n"' 'signal TERM' "within $STOP_LIMIT_MS" gone
     expect_exit 0
 }
 
