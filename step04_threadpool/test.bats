@@ -26,9 +26,9 @@ HERE=step04_threadpool/README.md
         "the workers wait for each other: perhaps run is called under the lock of the queue" \
         "$HERE, \"The pool\""
     start_server -t 4 -c 300000
-    probe 'open x*4' 'send x "query\n"' 'within 10000' 'expect x "query\n"' &
+    probe 'open x*4' 'send x "query\n"' 'within 15000' 'expect x "query\n"' &
     local probe_pid=$!
-    wait_until 5000 computed_together || report "never two threads at a time" "two or more"
+    wait_until 10000 computed_together || report "never two threads at a time" "two or more"
     wait "$probe_pid"
     stop_server
 }

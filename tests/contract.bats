@@ -529,7 +529,7 @@ expect_usage() {
         "measure the time of the thread itself (CLOCK_THREAD_CPUTIME_ID), not of the process" \
         "$HERE, \"The command line\""
     start_server -c 200000
-    probe 'open a*3' mark 'send a "x"' 'half-close a' 'within 5000' 'expect a "x"' 'eof a' \
+    probe 'open a*3' mark 'send a "x"' 'half-close a' 'within 15000' 'expect a "x"' 'eof a' \
         'grew cpu min=500'
     end_server
 }
@@ -540,7 +540,7 @@ expect_usage() {
         "$HERE, \"The command line\""
     start_server -c 600000
     probe 'open a' 'open b' mark 'send a "x"' 'silent b 60' stop 'silent b 800' cont \
-        'within 10000' 'expect a "x"' \
+        'within 15000' 'expect a "x"' \
         'grew cpu min=500'
     end_server
 }
