@@ -45,6 +45,9 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -121,6 +124,7 @@ struct run {
     enum way way;
     size_t place; /* of the split */
     int fd;       /* -1: this slot is free */
+    struct sockaddr_in peer, ours;
     size_t sent, gate, answers;
     bool piece_sent, fin_sent, ended, broken;
     char *in; /* what came and is not yet read */
@@ -153,8 +157,12 @@ static struct {
     int let_count;
     size_t line; /* of the file */
     size_t runs, failures;
-} client = {
-    .address = "127.0.0.1", .ways = "whole,split,bytes", .at_once = 64, .limit_ms = 5000};
+    int diag; /* asks the kernel about sockets; -1: it does not tell */
+} client = {.address = "127.0.0.1",
+    .ways = "whole,split,bytes",
+    .at_once = 64,
+    .limit_ms = 5000,
+    .diag = -1};
 
 /* ---- small helpers ----------------------------------------------------------- */
 
@@ -814,20 +822,23 @@ __attribute__((format(printf, 2, 3))) static void see(
 
 static void begin(struct run *run)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(client.port)};
+    struct sockaddr_in *peer = &run->peer;
+    socklen_t len = sizeof run->ours;
     int on = 1;
 
+    *peer = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(client.port)};
     run->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (run->fd < 0 || inet_pton(AF_INET, client.address, &to.sin_addr) != 1)
+    if (run->fd < 0 || inet_pton(AF_INET, client.address, &peer->sin_addr) != 1)
         give_up("socket: %s", strerror(errno));
     /* A connect to loopback is done at once. */
-    if (connect(run->fd, (struct sockaddr *)&to, sizeof to) < 0) {
+    if (connect(run->fd, (struct sockaddr *)peer, sizeof *peer) < 0) {
         fprintf(stderr, "http_client: connect to %s port %u: %s\n", client.address,
             (unsigned)client.port, strerror(errno));
         exit(1);
     }
     setsockopt(run->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     run->began_ms = run->moved_ms = now_ms();
+    getsockname(run->fd, (struct sockaddr *)&run->ours, &len);
 }
 
 /* With a reset, or our side would keep the port for a minute, thousands of times. */
@@ -885,11 +896,49 @@ static bool pass_gates(struct run *run, long long now)
     return true;
 }
 
+/* How many bytes of ours wait to be read by the server: the receive queue of its socket.
+ */
+static unsigned unread(const struct run *run)
+{
+    struct {
+        struct nlmsghdr head;
+        struct inet_diag_req_v2 body;
+    } ask = {
+        .head = {.nlmsg_len = sizeof ask,
+            .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+            .nlmsg_flags = NLM_F_REQUEST},
+        .body = {.sdiag_family = AF_INET,
+            .sdiag_protocol = IPPROTO_TCP,
+            .id = {.idiag_sport = run->peer.sin_port,
+                .idiag_dport = run->ours.sin_port,
+                .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}}},
+    };
+    struct {
+        struct nlmsghdr head;
+        struct inet_diag_msg body;
+        char more[512];
+    } answer;
+
+    memcpy(ask.body.id.idiag_src, &run->peer.sin_addr, sizeof run->peer.sin_addr);
+    memcpy(ask.body.id.idiag_dst, &run->ours.sin_addr, sizeof run->ours.sin_addr);
+    if (client.diag < 0 || send(client.diag, &ask, sizeof ask, 0) < 0 ||
+        recv(client.diag, &answer, sizeof answer, 0) < (ssize_t)sizeof answer.head ||
+        answer.head.nlmsg_type != SOCK_DIAG_BY_FAMILY)
+        return 0; /* it has closed, or the kernel does not know how */
+    return answer.body.idiag_rqueue;
+}
+
+static bool piece_is_read(const struct run *run)
+{
+    int unsent = 0;
+
+    return (ioctl(run->fd, SIOCOUTQNSD, &unsent) < 0 || unsent == 0) && unread(run) == 0;
+}
+
 /* The bytes that may be sent now; *wait_ms: how long until there may be some. */
 static size_t sendable(struct run *run, long long now, long *wait_ms)
 {
     const struct gate *gate;
-    int unsent = 0;
 
     *wait_ms = client.limit_ms;
     if (run->broken || !pass_gates(run, now)) {
@@ -902,7 +951,7 @@ static size_t sendable(struct run *run, long long now, long *wait_ms)
         *wait_ms = client.pause_ms - (now - run->moved_ms);
         if (*wait_ms > 0)
             return 0;
-        if (ioctl(run->fd, SIOCOUTQNSD, &unsent) == 0 && unsent > 0) {
+        if (!piece_is_read(run)) {
             *wait_ms = 1;
             return 0;
         }
@@ -1354,6 +1403,7 @@ int main(int argc, char *argv[])
         return get(path);
     if (optind + 2 != argc)
         usage(2);
+    client.diag = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     parse_file(argv[optind + 1]);
     run_all();
     return report();
