@@ -9,7 +9,9 @@
  *     -n TEXT   only cases whose name has it   -j N      connections at once (64)
  *     -w WAYS   some of whole,split,bytes (all three)
  *     -i MS     pause between two pieces (0)
- *     -d MS     longest time in which nothing moves (5000), -s FACTOR times that
+ *     -d MS     longest time in which nothing moves (5000); -s FACTOR: that and all other
+ *               upper bounds so many times
+ *     -t PID    stop the server, send all cases, SIGTERM, let it go on; only with whole
  *
  * Each case has a connection of its own, and is sent in three ways: whole; split in two,
  * at every place of a short one and at some of a long one; and byte by byte (of a long
@@ -91,7 +93,7 @@ struct wanted {
     struct text body; /* data NULL: any */
     char *has[FIELDS_MAX], *lacks[FIELDS_MAX];
     int has_count, lacks_count;
-    long after_ms;
+    long after_ms, before_ms; /* from connect; 0: whenever */
 };
 
 /* Bytes from `at` on wait until so many answers have come, or it was silent. */
@@ -147,7 +149,8 @@ static struct {
     const char *address, *group, *name, *ways;
     uint16_t port;
     size_t at_once;
-    long pause_ms, limit_ms;
+    long pause_ms, limit_ms, factor;
+    pid_t stopped; /* the server, until all is sent; 0: none */
     struct example *example;
     size_t example_count;
     struct {
@@ -162,7 +165,8 @@ static struct {
     .ways = "whole,split,bytes",
     .at_once = 64,
     .limit_ms = 5000,
-    .diag = -1};
+    .diag = -1,
+    .factor = 1};
 
 /* ---- small helpers ----------------------------------------------------------- */
 
@@ -364,6 +368,8 @@ static void parse_wanted_word(struct wanted *wanted, const char *word, const cha
         wanted->no_type = true;
     else if (strcmp(word, "after") == 0)
         wanted->after_ms = number(take_word(at));
+    else if (strcmp(word, "before") == 0)
+        wanted->before_ms = number(take_word(at));
     else if (strcmp(word, "body") == 0 && take_text(at, &wanted->body))
         return;
     else if (strcmp(word, "has") == 0 && wanted->has_count < FIELDS_MAX)
@@ -407,7 +413,7 @@ static void parse_answer_wish(struct example *example, const char **at)
     free(rest);
     for (;;) {
         const char *before = *at, *word = take_word(at);
-        if (!is_one_of(word, "body head has lacks after no-type")) {
+        if (!is_one_of(word, "body head has lacks after before no-type")) {
             *at = before;
             break;
         }
@@ -1010,6 +1016,9 @@ static bool read_answers(struct run *run, long long now)
             fault = check_wish(wanted, &came);
         if (!fault && now - run->began_ms < wanted->after_ms)
             fault = "too early";
+        if (!fault && wanted->before_ms &&
+            now - run->began_ms > wanted->before_ms * client.factor)
+            fault = "too late";
         if (fault) {
             snprintf(run->fault, sizeof run->fault, "%s", fault);
             return false;
@@ -1239,11 +1248,29 @@ static void settle(struct run *run, enum verdict verdict)
         finish(run);
 }
 
+/* All that there is was sent while the server stood still: now it is told to end. */
+static void end_server_when_sent(const struct run *runs, const struct cursor *cursor)
+{
+    if (client.stopped == 0)
+        return;
+    for (size_t i = 0; i < client.at_once; i++)
+        if (runs[i].fd >= 0 && runs[i].sent < runs[i].example->bytes.len)
+            return;
+    if (cursor->example < client.example_count)
+        give_up("more cases than connections at once, -j");
+    kill(client.stopped, SIGTERM);
+    kill(client.stopped, SIGCONT);
+    client.stopped = 0;
+}
+
 static void run_all(void)
 {
     static struct run runs[AT_ONCE_MAX];
     static struct pollfd polls[AT_ONCE_MAX];
     struct cursor cursor = {0, WHOLE, 0};
+
+    if (client.stopped)
+        kill(client.stopped, SIGSTOP);
 
     for (size_t i = 0; i < client.at_once; i++)
         runs[i].fd = -1;
@@ -1266,6 +1293,7 @@ static void run_all(void)
         for (size_t i = 0; i < client.at_once; i++)
             if (polls[i].fd >= 0)
                 settle(&runs[i], advance(&runs[i], polls[i].revents, now));
+        end_server_when_sent(runs, &cursor);
     }
 }
 
@@ -1334,7 +1362,7 @@ static void list_groups(void)
 __attribute__((noreturn)) static void usage(int status)
 {
     fputs("usage: http_client [-a ADDR] [-g GROUP] [-n NAME] [-w whole,split,bytes]\n"
-          "                   [-j N] [-i MS] [-d MS] [-s FACTOR] PORT FILE\n"
+          "                   [-j N] [-i MS] [-d MS] [-s FACTOR] [-t PID] PORT FILE\n"
           "       http_client [-a ADDR] -G PATH PORT\n"
           "       http_client -l FILE\n"
           "What a case is and how one fails: tests/src/http_client.c and\n"
@@ -1366,6 +1394,8 @@ static void take_option(int letter)
         client.at_once = (size_t)number(optarg);
     else if (letter == 'i')
         client.pause_ms = number(optarg);
+    else if (letter == 't')
+        client.stopped = (pid_t)number(optarg);
     else if (letter == 'd')
         client.limit_ms = number(optarg);
     else
@@ -1375,22 +1405,21 @@ static void take_option(int letter)
 int main(int argc, char *argv[])
 {
     const char *path = NULL, *list = NULL;
-    long factor = 1;
     int letter;
 
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    while ((letter = getopt(argc, argv, "+ha:g:n:w:j:i:d:s:G:l:")) != -1) {
+    while ((letter = getopt(argc, argv, "+ha:g:n:w:j:i:d:s:t:G:l:")) != -1) {
         if (letter == 'G')
             path = optarg;
         else if (letter == 'l')
             list = optarg;
         else if (letter == 's')
-            factor = number(optarg);
+            client.factor = number(optarg);
         else
             take_option(letter);
     }
-    client.limit_ms *= factor;
+    client.limit_ms *= client.factor;
     if (client.at_once < 1 || client.at_once > AT_ONCE_MAX)
         usage(2);
     if (list) {
