@@ -159,7 +159,7 @@ static struct {
     } let[LETS_MAX];
     int let_count;
     size_t line; /* of the file */
-    size_t runs, failures;
+    size_t runs, failures, bytes_sent;
     int diag; /* asks the kernel about sockets; -1: it does not tell */
 } client = {.address = "127.0.0.1",
     .ways = "whole,split,bytes",
@@ -1244,8 +1244,10 @@ static void settle(struct run *run, enum verdict verdict)
         if (run->example->failures++ == 0)
             tell(run);
     }
-    if (verdict != GOES_ON)
+    if (verdict != GOES_ON) {
+        client.bytes_sent += run->sent;
         finish(run);
+    }
 }
 
 /* All that there is was sent while the server stood still: now it is told to end. */
@@ -1311,7 +1313,8 @@ static int report(void)
         printf("%zu of %zu cases failed, on %zu of %zu connections\n", failed, chosen,
             client.failures, client.runs);
     else
-        printf("%zu cases, %zu connections, all as wanted\n", chosen, client.runs);
+        printf("%zu cases, %zu connections, %zu bytes, all as wanted\n", chosen,
+            client.runs, client.bytes_sent);
     return failed > 0;
 }
 
