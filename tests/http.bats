@@ -182,7 +182,7 @@ EOT
 never for the server itself | 9110 9.3.1 | "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"*40 => 200*40 before 4000 open
 nor for what is refused | 9110 15.5.5 | "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"*40 => 404*40 before 4000 open
 EOT
-    cases -w whole <<<'for GET / | 9110 9.3.1 | "GET / HTTP/1.1\r\n" HOST END => 200 after 300 open'
+    cases -w whole <<<'for GET / | 9110 9.3.1 | ROOT HOST END => 200 after 300 open'
     end_server
 }
 
@@ -260,7 +260,7 @@ EOT
         "deadlines are for the client's part" "$HERE, \"Deadlines\""
     start_http -w 800000 --header-timeout 200 --body-timeout 200 --idle-timeout 200 --write-timeout 200
     cases -w whole <<'EOT'
-GET / | 9110 9.3.1 | "GET / HTTP/1.1\r\n" HOST END => 200 after 800 ends
+GET / | 9110 9.3.1 | ROOT HOST END => 200 after 800 ends
 POST /echo | 9110 9.3.3 | POST HOST LEN5 END "hello" => 200 body "hello" after 800 ends
 EOT
     end_server
@@ -380,12 +380,11 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
     start_http -t 2 -w 20000 --drain-timeout 20000
     {
         local i
-        echo 'let LEN16K "Content-Length: 16384\r\n"'
         for i in {1..40}; do
             printf '%s\n' "body $i | 9112 9.6 | POST HOST LEN16K END \"x\"*16384 => 200 body \"x\"*16384 closed"
         done
         cat <<'EOT'
-GET / | 9112 9.6 | "GET / HTTP/1.1\r\n" HOST END => 200 closed
+GET / | 9112 9.6 | ROOT HOST END => 200 closed
 chunks | 9112 9.6 | POST HOST CHUNKED END HELLO => 200 body "hello" closed
 1.0 | 9112 9.6 | OLDPOST LEN5 END "hello" => 200 body "hello" ends
 several | 9112 9.3.2 | POST HOST LEN5 END "one.." POST HOST LEN5 END "two.." HEALTH HOST END => 200 body "one.." => 200 body "two.." => 200/503 closed
@@ -436,7 +435,7 @@ says_draining() { "$TOOLS/http_client" -G /healthz "$HTTP_PORT" 2>&1 >/dev/null 
     cases -w whole <<'EOT'
 /healthz | 9110 15.6.4 | HEALTH HOST END => 503 body "draining" closed
 HEAD /healthz | 9110 15.6.4 | "HEAD /healthz HTTP/1.1\r\n" HOST END => 503 head closed
-the others | 9112 9.6 | "GET / HTTP/1.1\r\n" HOST END => 200 closed
+the others | 9112 9.6 | ROOT HOST END => 200 closed
 with a body | 9112 9.6 | POST HOST LEN5 END "hello" => 200 body "hello" closed
 not found | 9112 9.6 | "GET /nothing HTTP/1.1\r\n" HOST END => 404 closed
 1.0 | 9112 9.6 | OLDPOST KEEP LEN5 END "hello" => 200 body "hello" ends
@@ -610,7 +609,7 @@ EOT
         "$HERE, \"Watching it\""
     local file=$BATS_TEST_TMPDIR/metrics
     start_http -t 3 -c 200000
-    cases -w whole < <(echo 'let ROOT "GET / HTTP/1.1\r\n"' && for i in {1..3}; do
+    cases -w whole < <(for i in {1..3}; do
         echo "busy $i | 9110 9.3.1 | ROOT HOST END => 200 open"
     done)
     fetch /metrics "$file"
