@@ -1148,7 +1148,8 @@ static void tell(const struct run *run)
 
     if (run->way == SPLIT)
         snprintf(place, sizeof place, " at %zu", run->place);
-    printf("✗ %s: %s (%s%s)\n", example->group, example->name, ways[run->way], place);
+    printf("✗ %s%s%s (%s%s)\n", example->group, *example->group ? ": " : "",
+        example->name, ways[run->way], place);
     printf("    sent   : %s%s\n", excerpt(example->bytes.data, example->own_len, text),
         run->sent < example->own_len ? ", not all of it" : "");
     printf(
