@@ -1101,6 +1101,8 @@ static enum verdict judge(struct run *run, long long now)
 
     if (run->fault[0])
         return WRONG;
+    if (run->broken && example->late)
+        return wrong(run, "no more bytes taken, by a reset");
     if (run->ended)
         return judge_end(run);
     if (example->end == END_OPEN && run->said_close)
