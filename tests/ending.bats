@@ -30,7 +30,6 @@ setup() {
         # Each of the servers has some work before it is ended.
         probe 'visit 20 "hello"'
         stop_server
-        [[ -z ${DEV-} ]] || { start_both -p "$echo_port"; continue; } #DEV
         start_both -p "$echo_port" --http "$http_port"
         [[ $PORT == "$echo_port" && $HTTP_PORT == "$http_port" ]] ||
             report "ports $PORT and $HTTP_PORT" "$echo_port and $http_port"

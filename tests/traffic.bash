@@ -12,10 +12,8 @@ has_http_line() {
 start_both() {
     local http=(--http 0)
     [[ " $* " != *" --http "* ]] || http=()
-    [[ -z ${DEV-} ]] || http=() #DEV
     HTTP_PORT=''
     start_server "${http[@]}" "$@" || return 1
-    [[ -z ${DEV-} ]] || return 0 #DEV
     wait_until "$START_LIMIT_MS" has_http_line ||
         report "on stdout: \"$(<"$SERVER_OUT")\"" "a second line, \"http on ADDRESS:PORT\""
 }

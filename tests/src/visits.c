@@ -409,9 +409,11 @@ static void wait_for_end(const char *what, struct stream *stream, int status)
         return;
     if (status != 0)
         how = judge(http_answer(stream, &answer, false, NULL, 0), &answer, status);
-    if (how == OUTCOME_OK)
+    if (how == OUTCOME_OK) {
         how = stream_end(stream);
-    counted(what, how == OUTCOME_END && status == 0 ? OUTCOME_OK : how, &answer);
+        how = how == OUTCOME_END ? OUTCOME_OK : how;
+    }
+    counted(what, how, &answer);
     leave(stream);
 }
 

@@ -4,7 +4,7 @@
  *     WRAP_FAULT=malloc:ENOMEM:3 COUNT_FILE=/tmp/counts step05_final/build-wrap/server
  *
  * WRAP_FAULT is CALL:ERRNO:FIRST[:TIMES], with a number or `all` for TIMES (default 1).
- * CALL is a name in the list below, or `memory`: malloc, calloc and realloc together.
+ * CALL is a name in the list below, or `memory`: all that take memory.
  *
  * How it differs from fault.so, which judges any server from outside: the linker replaces
  * only the calls in our objects. What libc takes for itself (the stack of a thread, the
@@ -39,11 +39,11 @@
 /* The calls that can be made to fail. */
 /* clang-format off */
 #define CALLS(X)                                                                         \
-    X(malloc) X(calloc) X(realloc) X(accept4) X(recv) X(send) X(sendmsg) X(epoll_ctl)    \
-    X(epoll_wait) X(epoll_create1) X(eventfd) X(signalfd) X(pthread_create) X(socket)    \
-    X(setsockopt) X(bind) X(listen) X(getsockname) X(getpeername) X(shutdown) X(open)    \
-    X(fcntl) X(fstat) X(poll) X(read) X(write) X(writev) X(getrlimit) X(setrlimit)       \
-    X(sched_setscheduler) X(memory)
+    X(malloc) X(calloc) X(realloc) X(aligned_alloc) X(memory) X(accept4) X(recv) X(send) \
+    X(sendmsg) X(writev) X(epoll_ctl) X(epoll_wait) X(epoll_create1) X(eventfd)          \
+    X(signalfd) X(pthread_create) X(socket) X(setsockopt) X(bind) X(listen)              \
+    X(getsockname) X(getpeername) X(shutdown) X(open) X(fcntl) X(fstat) X(poll) X(read)  \
+    X(write) X(getrlimit) X(setrlimit) X(sched_setscheduler)
 /* clang-format on */
 
 #define CALL_ENUM(name) CALL_##name,
@@ -169,6 +169,15 @@ void *__wrap_calloc(size_t count, size_t size)
     if (fails(CALL_calloc) || fails(CALL_memory))
         return NULL;
     return taken(__real_calloc(count, size));
+}
+
+void *__real_aligned_alloc(size_t alignment, size_t size);
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    if (fails(CALL_aligned_alloc) || fails(CALL_memory))
+        return NULL;
+    return taken(__real_aligned_alloc(alignment, size));
 }
 
 /* A block that moves is still one block. */
