@@ -24,7 +24,7 @@
 #define POLITE_BODY_MAX                                                                  \
     60000                     /* fits into the buffers of both sides: no one can block   \
                                */
-#define HOSTILE_LIMIT_MS 2000 /* a hostile client waits no longer */
+#define HOSTILE_LIMIT_MS 4000 /* a hostile client waits no longer */
 #define POURED_MAX (16U << 20)
 #define SMALL_BUFFER 4096
 
@@ -200,7 +200,8 @@ static void make_request(struct client *client, struct request *request, bool la
     request->body_len = pick(client, pick(client, 4) ? 300 : POLITE_BODY_MAX);
     request->body = piece(client, request->body_len);
     if (pick(client, 3) == 0) {
-        request->chunk = 1 + pick(client, request->body_len + 100);
+        request->chunk =
+            1 + request->body_len / 50 + pick(client, request->body_len + 100);
         snprintf(request->head, sizeof request->head,
             "POST /echo" HOST "%sTransfer-Encoding: chunked\r\n\r\n", close_it);
         return;

@@ -34,6 +34,7 @@
 #define MESSAGE_MAX 2000  /* well within the buffers of a socket */
 #define PER_CONNECTION 50 /* requests, then another connection */
 #define PIPELINED 3
+#define FLEET_PAUSE_MS 1   /* between two requests: each of them is a line in a log */
 #define REFUSED_PAUSE_MS 2 /* and then try again */
 #define HINDRANCES 8       /* of each kind, for drain */
 #define LOADED_MS 500      /* of load before the signal */
@@ -237,9 +238,12 @@ static void fleet_visit(struct client *client)
         pause_ms(REFUSED_PAUSE_MS);
         return;
     }
-    for (int i = 0; i < PER_CONNECTION && how == OUTCOME_OK && !closes; i++)
-        if (!atomic_load(&over))
-            how = exchange(client, &closes);
+    for (int i = 0; i < PER_CONNECTION && how == OUTCOME_OK && !closes; i++) {
+        if (atomic_load(&over))
+            break;
+        how = exchange(client, &closes);
+        pause_ms(FLEET_PAUSE_MS);
+    }
     if (how != OUTCOME_OK && how != OUTCOME_WRONG)
         error(client, "no answer", "%s", outcome_names[how]);
     leave(client);
