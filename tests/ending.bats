@@ -60,7 +60,10 @@ under_load() {
 @test "SIGTERM in full load: what was received is answered" { under_load; }
 
 @test "SIGTERM in full load: nothing leaks" {
-    SERVER=$(wrapped_server "$COURSE/step05_final")
+    SERVER=$(wrapped_server "$COURSE/step05_final") || {
+        echo "$SERVER"
+        return 1
+    }
     SERVER_ENV="COUNT_FILE=$BATS_TEST_TMPDIR/counts"
     under_load
     local name counts=()

@@ -22,8 +22,8 @@ setup() {
     command -v haproxy >/dev/null || skip "haproxy is not installed"
 }
 
-# Requests are not repeated: `retries` is for a connection that could not be made, and
-# `retry-on conn-failure` says that it stays so.
+# Nothing is repeated, and nobody is sent elsewhere after the first try, not even when only the
+# connection failed, which would be harmless: so it is the servers that must do it right.
 write_configuration() {
     local i
     cat <<END
@@ -34,9 +34,7 @@ defaults
     timeout connect 2s
     timeout client 30s
     timeout server 30s
-    retries 3
-    retry-on conn-failure
-    option redispatch
+    retries 0
 frontend clients
     bind fd@3
     default_backend fleet
@@ -111,9 +109,9 @@ has_noticed() { (($(grep -c 'target="\?/healthz"\? status=503' "${FLEET_LOG[$1]}
     (($(wc -l <<<"$ids") == answers && $(uniq <<<"$ids" | wc -l) == answers)) ||
         report "$(wc -l <<<"$ids") requests served, $(uniq <<<"$ids" | wc -l) different ones, for $answers answers" \
             "each request served once"
+    kill -TERM "${FLEET_PID[@]}"
     for ((i = 0; i < FLEET; i++)); do
         SERVER_PID=${FLEET_PID[i]} SERVER_ERR=${FLEET_LOG[i]}
-        kill -TERM "$SERVER_PID"
         expect_exit 0 $((DELAY_MS + 4000))
     done
 }

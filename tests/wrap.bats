@@ -290,8 +290,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
         "man 2 epoll_ctl"
     sweep epoll_ctl:ENOMEM:@ talk drain
     struck 3 5
-    sweep epoll_ctl:ENOSPC:@ talk drain
-    struck 3 5
+    each epoll_ctl 'talk drain' '6 9' ENOSPC
 }
 
 # each CALL PART WHEN ERRNO...: each errno once, at each call whose number is in WHEN.
@@ -382,6 +381,7 @@ each() {
 
 # The books above say that nothing is lost; valgrind also sees what is used after it was given
 # back, and which descriptor stays open. A selection, for each run takes seconds.
+# bats test_tags=long
 @test "memcheck finds nothing when allocations fail" {
     about "let the Nth allocation fail, under valgrind" "valgrind tells on stderr what it saw" \
         "$HERE, \"Memory\""
@@ -390,6 +390,7 @@ each() {
     valgrind_runs late memory:ENOMEM:{9,14}
 }
 
+# bats test_tags=long
 @test "memcheck finds nothing when calls fail" {
     about "let the Nth call fail, under valgrind" "valgrind tells on stderr what it saw" \
         "$HERE, \"Memory\""
