@@ -44,13 +44,13 @@ setup() {
 
 # ---- SIGTERM in full load ---------------------------------------------------------
 
-# under_load ARGUMENT...: 64 clients, of which each has a request on its way at any time,
+# under_load: 64 clients, of which each has a request on its way at any time,
 # and idle, slow and stuck ones beside them; then SIGTERM.
 under_load() {
     about "sent SIGTERM to a server with 64 busy clients and idle, slow and stuck ones" \
         "what was received before the signal is answered; nobody may keep the server longer than its drain deadline" \
         "$HERE, \"Drain\""
-    start_both -w 10000 -t 4 --drain-timeout $((3000 * SLOWNESS)) "$@"
+    start_both -w 10000 -t 4 --drain-timeout 3000
     steady -m drain -c 64 -P "$SERVER_PID"
     steady_ends 20000
     (($(steady_count owed) > 0)) || report "$STEADY_LINE" "some requests are with the server when the signal comes"
