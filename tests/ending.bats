@@ -6,6 +6,7 @@
 
 load lib.bash
 load builds.bash
+load http.bash
 load traffic.bash
 
 HERE=step05_final/README.md
@@ -22,7 +23,7 @@ setup() {
         "SO_REUSEADDR, accept until EAGAIN before the listener is closed, and a shutdown before each close" \
         "$HERE, \"Drain\""
     local i echo_port http_port said
-    start_both
+    start_http
     echo_port=$PORT http_port=$HTTP_PORT
     steady -m restart -c 16 -t 60
     for ((i = 1; i <= 20; i++)); do
@@ -30,7 +31,7 @@ setup() {
         # Each of the servers has some work before it is ended.
         probe 'visit 20 "hello"'
         stop_server
-        start_both -p "$echo_port" --http "$http_port"
+        start_http -p "$echo_port" --http "$http_port"
         [[ $PORT == "$echo_port" && $HTTP_PORT == "$http_port" ]] ||
             report "ports $PORT and $HTTP_PORT" "$echo_port and $http_port"
     done
@@ -50,7 +51,7 @@ under_load() {
     about "sent SIGTERM to a server with 64 busy clients and idle, slow and stuck ones" \
         "what was received before the signal is answered; nobody may keep the server longer than its drain deadline" \
         "$HERE, \"Drain\""
-    start_both -w 10000 -t 4 --drain-timeout 3000
+    start_http -w 10000 -t 4 --drain-timeout 3000
     steady -m drain -c 64 -P "$SERVER_PID"
     steady_ends 20000
     (($(steady_count owed) > 0)) || report "$STEADY_LINE" "some requests are with the server when the signal comes"
@@ -78,7 +79,7 @@ under_load() {
 @test "SIGTERM in full load: a second one ends it at once" {
     about "sent SIGTERM, and again when it was at work on that, to a server with 64 busy clients and a drain timeout of a minute" \
         "who asks twice means it" "$HERE, \"Drain\""
-    start_both -w 10000 -t 4 --drain-timeout 60000
+    start_http -w 10000 -t 4 --drain-timeout 60000
     steady -m drain -2 -c 64 -P "$SERVER_PID"
     steady_ends 20000
     expect_exit 0 2500

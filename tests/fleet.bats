@@ -5,6 +5,7 @@
 # bats file_tags=step05
 
 load lib.bash
+load http.bash
 load traffic.bash
 
 HERE=step05_final/README.md
@@ -52,7 +53,7 @@ END
 start_instance() {
     local i=$1
     shift
-    start_both --drain-delay "$DELAY_MS" --access-log "$@" || return 1
+    start_http --drain-delay "$DELAY_MS" --access-log "$@" || return 1
     FLEET_PID[i]=$SERVER_PID FLEET_PORT[i]=$PORT FLEET_HTTP[i]=$HTTP_PORT
     FLEET_LOG[i]=$SERVER_ERR
     FLEET_LOGS+=("$SERVER_ERR")

@@ -7,6 +7,7 @@
 # bats file_tags=step05,faults
 
 load lib.bash
+load http.bash
 load traffic.bash
 
 HERE=step05_final/README.md
@@ -30,7 +31,7 @@ with_fault() {
 PARTS='talk talk drain'
 all_is_answered() {
     local kind least count
-    start_both --drain-timeout 5000
+    start_http --drain-timeout 5000
     # shellcheck disable=SC2086 # words
     visits $PARTS
     ((LOST == 0)) || report "lost: $(lost_visits)" "every request answered, byte by byte"

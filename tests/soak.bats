@@ -6,6 +6,7 @@
 
 load lib.bash
 load builds.bash
+load http.bash
 load traffic.bash
 
 HERE=step05_final/README.md
@@ -34,34 +35,25 @@ soak_for() {
 
 rss_kb() { awk '/^VmRSS:/ { print $2 }' "/proc/$SERVER_PID/status"; }
 
-# read_metrics: asked as the only client.
-read_metrics() {
-    exec 5<>"/dev/tcp/127.0.0.1/$HTTP_PORT"
-    printf 'GET /metrics HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n' >&5
-    timeout $((5 * SLOWNESS)) cat <&5 >"$BATS_TEST_TMPDIR/metrics"
-    exec 5>&-
-}
-
-# metric NAME: the sum of it over all of its labels; without one it is 0.
-metric() {
-    awk -v name="$1" '{ sub(/\r$/, "") }
-        index($1, name) == 1 && substr($1, length(name) + 1) ~ /^({.*)?$/ { sum += $2 }
+# total NAME: the sum of a metric over all of its labels; without any it is 0.
+total() {
+    awk -v name="$1" 'index($1, name) == 1 && substr($1, length(name) + 1) ~ /^({.*)?$/ { sum += $2 }
         END { print sum + 0 }' "$BATS_TEST_TMPDIR/metrics"
 }
 
 # The connection that asks is open, and all others have been counted as closed.
 expect_balance() {
     local accepted closed open depth kind
-    read_metrics
-    accepted=$(metric server_connections_accepted_total) open=$(metric server_connections_open)
-    closed=$(metric server_connections_closed_total) depth=$(metric server_queue_depth)
+    fetch /metrics "$BATS_TEST_TMPDIR/metrics"
+    accepted=$(total server_connections_accepted_total) open=$(total server_connections_open)
+    closed=$(total server_connections_closed_total) depth=$(total server_queue_depth)
     ((open == 1 && accepted > 100 && accepted - closed == 1)) ||
         report "accepted $accepted, closed $closed, open $open" "accepted - closed = open = 1" ||
         return 1
     ((depth == 0)) || report "a queue of $depth" "nobody waits" || return 1
     # The hostile were hostile: each kind of deadline has had its turn.
     for kind in idle header body write; do
-        (($(metric "server_timeouts_total{kind=\"$kind\"}") > 0)) || ((SECONDS_LONG < 30)) ||
+        (($(total "server_timeouts_total{kind=\"$kind\"}") > 0)) || ((SECONDS_LONG < 30)) ||
             report "no timeout of the kind $kind" "some" || return 1
     done
 }
@@ -78,7 +70,7 @@ soak() {
     use_sanitizer "$SERVER"
     # Freed memory is kept apart for a while, to catch who still uses it: but only a little of it.
     SERVER_ENV=${SERVER_ENV/ASAN_OPTIONS=/ASAN_OPTIONS=quarantine_size_mb=1:thread_local_quarantine_size_kb=64:}
-    start_both --idle-timeout 3000 --header-timeout 3000 --body-timeout 3000 --write-timeout 3000
+    start_http --idle-timeout 3000 --header-timeout 3000 --body-timeout 3000 --write-timeout 3000
     fds=$(fd_count)
     soak_for "$WARM_UP_SECONDS"
     wait_until 5000 has_fds "$fds" || true

@@ -1,22 +1,5 @@
-# traffic.bash - a server with both of its listeners, and the clients that come in numbers.
+# traffic.bash - the clients that come in numbers, to both listeners; needs http.bash.
 # shellcheck shell=bash disable=SC2034,SC2153 # set for, and by, who sources it
-
-HTTP_PORT=''
-
-has_http_line() {
-    HTTP_PORT=$(sed -n 's/^http on .*://p' "$SERVER_OUT")
-    [[ -n $HTTP_PORT ]]
-}
-
-# start_both ARGUMENT...: start_server, with HTTP too. Sets HTTP_PORT.
-start_both() {
-    local http=(--http 0)
-    [[ " $* " != *" --http "* ]] || http=()
-    HTTP_PORT=''
-    start_server "${http[@]}" "$@" || return 1
-    wait_until "$START_LIMIT_MS" has_http_line ||
-        report "on stdout: \"$(<"$SERVER_OUT")\"" "a second line, \"http on ADDRESS:PORT\""
-}
 
 # visits PART...: src/visits.c says which. Sets LOST and BYSTANDERS_LOST; all else that is
 # not as it should be is reported.

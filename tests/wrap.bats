@@ -8,6 +8,7 @@
 
 load lib.bash
 load builds.bash
+load http.bash
 load traffic.bash
 
 HERE=step05_final/README.md
@@ -63,7 +64,7 @@ balanced() {
 # start_or_refuse ARGUMENT...: 0: it runs; 1: reported; 2: it refused, as it should.
 start_or_refuse() {
     local status=0 error why=$ABOUT_WHY read=$ABOUT_READ
-    if start_both "$@" >"$BATS_TEST_TMPDIR/start"; then
+    if start_http "$@" >"$BATS_TEST_TMPDIR/start"; then
         return 0
     elif is_running "$SERVER_PID" || ! fired; then
         cat "$BATS_TEST_TMPDIR/start"
