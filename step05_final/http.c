@@ -25,34 +25,15 @@ struct body {
 
 static const char *reason_of(unsigned status)
 {
+#define REASON(code, reason)                                                             \
+    case code:                                                                           \
+        return reason;
     switch (status) {
-    case 200:
-        return "OK";
-    case 400:
-        return "Bad Request";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 408:
-        return "Request Timeout";
-    case 413:
-        return "Content Too Large";
-    case 414:
-        return "URI Too Long";
-    case 417:
-        return "Expectation Failed";
-    case 431:
-        return "Request Header Fields Too Large";
-    case 500:
-        return "Internal Server Error";
-    case 501:
-        return "Not Implemented";
-    case 503:
-        return "Service Unavailable";
+        METRICS_STATUSES(REASON)
     default:
-        return "HTTP Version Not Supported";
+        return ""; /* it may be empty (RFC 9112, section 4) */
     }
+#undef REASON
 }
 
 /* RFC 9110, section 5.6.7. Made once a second by each worker, for strftime costs as much

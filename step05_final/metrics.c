@@ -13,7 +13,7 @@ const char *const metrics_closed_names[] = {
     "client", "done", "error", "timeout", "refused", "drain"};
 const char *const metrics_timeout_names[] = {"idle", "header", "body", "write", "linger"};
 
-#define STATUS(code) code,
+#define STATUS(code, reason) code,
 const unsigned metrics_statuses[] = {METRICS_STATUSES(STATUS)};
 #undef STATUS
 

@@ -18,11 +18,23 @@
 #define METRICS_BOUNDS 9
 extern const unsigned metrics_bounds_us[METRICS_BOUNDS];
 
-/* The answers that are counted one by one. */
+/* The statuses that this server answers with, and their reasons (RFC 9110, section 15).
+ */
 #define METRICS_STATUSES(X)                                                              \
-    X(100)                                                                               \
-    X(200)                                                                               \
-    X(400) X(404) X(405) X(408) X(413) X(414) X(417) X(431) X(500) X(501) X(503) X(505)
+    X(100, "Continue")                                                                   \
+    X(200, "OK")                                                                         \
+    X(400, "Bad Request")                                                                \
+    X(404, "Not Found")                                                                  \
+    X(405, "Method Not Allowed")                                                         \
+    X(408, "Request Timeout")                                                            \
+    X(413, "Content Too Large")                                                          \
+    X(414, "URI Too Long")                                                               \
+    X(417, "Expectation Failed")                                                         \
+    X(431, "Request Header Fields Too Large")                                            \
+    X(500, "Internal Server Error")                                                      \
+    X(501, "Not Implemented")                                                            \
+    X(503, "Service Unavailable")                                                        \
+    X(505, "HTTP Version Not Supported")
 
 enum metric {
     METRIC_ACCEPTED, /* connections */
@@ -63,7 +75,7 @@ enum metric {
 
     METRIC_STATUS, /* the first of these */
     METRIC_STATUS_BEFORE = METRIC_STATUS - 1,
-#define STATUS(code) METRIC_STATUS_##code,
+#define STATUS(code, reason) METRIC_STATUS_##code,
     METRICS_STATUSES(STATUS)
 #undef STATUS
         METRICS

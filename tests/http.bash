@@ -35,7 +35,7 @@ ask() {
         "${@: -1}" >"$out" 2>"$err" 3>&- 4>&- || status=$?
     case $status in
         0) SENT=$(sed -n 's/.* \([0-9]*\) bytes, all as wanted$/\1/p' "$out") ;;
-        1) report "$(head -n 40 "$out")$(<"$err")" "what each case says" ;;
+        1) report "$(head -n 40 "$out")"$'\n'"$(<"$err")" "what each case says" ;;
         124 | 137)
             report "$(head -n 40 "$out")"$'\n'"the client was not done after $((CLIENT_TIMEOUT * SLOWNESS)) s" \
                 "it done sooner"

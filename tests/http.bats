@@ -25,6 +25,10 @@ about_cases() {
     about "sent each case of the group \"$1\" in tests/http_cases.txt, whole and in pieces" \
         "the RFC named there decides, or the table in step05_final/http_parser.h" \
         "$HERE, \"Reading HTTP strictly\""
+    if [[ $1 == routes || $1 == methods ]]; then
+        ABOUT_WHY='the table of routes says what is there and what it allows: step05_final/routes.c'
+        ABOUT_READ="$HERE, \"A protocol is a handler\""
+    fi
     start_http
     group "$1"
     end_server

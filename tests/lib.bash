@@ -115,7 +115,8 @@ server_state() {
 
 server_stderr() {
     if [[ -s $SERVER_ERR ]]; then
-        tail -n 5 "$SERVER_ERR"
+        # What was wrong stands before the usage, which is long.
+        sed '/^usage:/,$d' "$SERVER_ERR" | tail -n 5
     else
         echo "(stderr empty)"
     fi

@@ -662,7 +662,7 @@ static const char *check_date(struct text head)
     char date[32], again[32];
 
     if (find_field(head, "Date", &value) != 1)
-        return "no Date, or two";
+        return "no Date, or two (RFC 9110, section 6.6.1)";
     if (value.len != strlen("Sun, 06 Nov 1994 08:49:37 GMT"))
         return "a Date in another form";
     memcpy(date, value.data, value.len);
@@ -736,7 +736,7 @@ static const char *check_status_line(struct text line, int *status)
 /* What is wrong with the head of an answer that is here in full; its body's length. */
 static const char *check_head(struct came *came, bool no_type, size_t *length)
 {
-    struct text rest = came->head, line, value;
+    struct text rest = came->head, line = {0}, value;
 
     *length = 0;
     take_line(&rest, &line);
@@ -1166,6 +1166,9 @@ static void tell(const struct run *run)
         run->sent < example->own_len ? ", not all of it" : "");
     printf(
         "    saw    : %s%s%s\n", run->fault, run->seen[0] ? "; in all: " : "", run->seen);
+    if (example->end == END_OPEN && run->answers + 1 == example->wanted_count)
+        printf("    about  : GET /healthz, which was asked then, to see whether the "
+               "connection is open; the case itself was answered as wanted\n");
     if (run->in_len > 0)
         printf("    bytes  : %s\n", excerpt(run->in, run->in_len, text));
     printf("    wanted : %s\n", example->wish);
