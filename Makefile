@@ -52,10 +52,10 @@ test-repeat: all tools ## the same tests again and again, idle and under load
 	@tests/repeat
 
 format: ## lay out all C code as .clang-format says
-	clang-format -i step*/*.[ch] tests/src/*.[ch] tests/unit/*.c exercises/*/*.[ch]
+	clang-format -i step*/*.[ch] tests/src/*.[ch] tests/unit/*.c tests/fuzz/*.c
 
 clean: ## remove all that was built
-	@for d in $(STEPS) tests exercises/http; do $(MAKE) -s -C $$d clean; done
+	@for d in $(STEPS) tests; do $(MAKE) -s -C $$d clean; done
 	rm -rf step*/build-* tests/mutants/work
 
 help: ## this list

@@ -6,14 +6,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define CACHE_LINE 64
-
-/* Written by its own thread alone, so a load and a store do, where many writers would
- * need a locked add. Relaxed: a count orders nothing. */
-struct block {
-    _Alignas(CACHE_LINE) _Atomic uint64_t counts[METRICS];
-};
-
 const unsigned metrics_bounds_us[METRICS_BOUNDS] = {
     10, 30, 100, 300, 1000, 3000, 10000, 100000, 1000000};
 
@@ -26,18 +18,18 @@ const unsigned metrics_statuses[] = {METRICS_STATUSES(STATUS)};
 #undef STATUS
 
 /* Fixed after metrics_setup. blocks[0] is the main thread's. */
-static struct block *blocks;
+static struct metrics_block *blocks;
 static unsigned workers;
 static int64_t start_time;
 
 static atomic_uint joined; /* workers that have theirs */
-static _Thread_local struct block *mine;
+_Thread_local struct metrics_block *metrics_mine;
 
 bool metrics_setup(unsigned setup_workers)
 {
     size_t size = (setup_workers + 1) * sizeof blocks[0];
 
-    blocks = aligned_alloc(CACHE_LINE, size);
+    blocks = aligned_alloc(METRICS_CACHE_LINE, size);
     if (blocks == NULL)
         return false;
     for (unsigned i = 0; i <= setup_workers; i++)
@@ -45,40 +37,27 @@ bool metrics_setup(unsigned setup_workers)
             atomic_init(&blocks[i].counts[metric], 0);
     workers = setup_workers;
     start_time = time(NULL);
-    mine = &blocks[0];
+    metrics_mine = &blocks[0];
     return true;
 }
 
 void metrics_teardown(void)
 {
     free(blocks);
-    blocks = mine = NULL;
+    blocks = metrics_mine = NULL;
 }
 
-/* A worker gets its block when it first counts. */
-static struct block *own(void)
+void metrics_join(void)
 {
-    if (mine == NULL) {
-        unsigned number = atomic_fetch_add(&joined, 1) + 1;
-        assert(number <= workers);
-        mine = &blocks[number];
-    }
-    return mine;
+    unsigned number = atomic_fetch_add(&joined, 1) + 1;
+
+    assert(number <= workers);
+    metrics_mine = &blocks[number];
 }
 
-static uint64_t get(const struct block *block, unsigned metric)
+static uint64_t get(const struct metrics_block *block, unsigned metric)
 {
     return atomic_load_explicit(&block->counts[metric], memory_order_relaxed);
-}
-
-void metrics_set(enum metric metric, uint64_t n)
-{
-    atomic_store_explicit(&own()->counts[metric], n, memory_order_relaxed);
-}
-
-void metrics_add(enum metric metric, uint64_t n)
-{
-    metrics_set(metric, get(own(), metric) + n);
 }
 
 void metrics_add_status(unsigned status)
@@ -91,16 +70,14 @@ void metrics_add_status(unsigned status)
     assert(!"a status that is not counted");
 }
 
-void metrics_add_task(uint64_t wait_ns, uint64_t busy_ns)
+void metrics_add_wait(unsigned wait_us)
 {
     unsigned bucket = 0;
 
-    while (bucket < METRICS_BOUNDS && wait_ns > metrics_bounds_us[bucket] * 1000ULL)
+    while (bucket < METRICS_BOUNDS && wait_us > metrics_bounds_us[bucket])
         bucket++;
     metrics_add(METRIC_DISPATCH + bucket, 1);
-    metrics_add(METRIC_DISPATCH_NS, wait_ns);
-    metrics_add(METRIC_BUSY_NS, busy_ns);
-    metrics_add(METRIC_TASKS, 1);
+    metrics_add(METRIC_DISPATCH_US, wait_us);
 }
 
 void metrics_sum(uint64_t sum[METRICS])

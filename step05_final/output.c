@@ -88,6 +88,10 @@ void output_own(struct output *output, struct buf *body)
 void output_take(struct output *output, size_t len)
 {
     output->len -= len;
+    if (output->len == 0) { /* as a rule */
+        output->first = output->count;
+        return;
+    }
     while (len > 0) {
         struct iovec *part = &output->parts[output->first];
         size_t n = len < part->iov_len ? len : part->iov_len;

@@ -7,6 +7,7 @@
 #include "metrics.h"
 
 #define NS_PER_S 1e9
+#define US_PER_S 1e6
 
 static uint64_t queue_depth(const uint64_t sum[])
 {
@@ -75,15 +76,15 @@ static bool put_dispatch(struct buf *to, const uint64_t sum[])
     for (unsigned i = 0; good && i < METRICS_BOUNDS; i++) {
         count += sum[METRIC_DISPATCH + i];
         good = buf_printf(to, "server_dispatch_seconds_bucket{le=\"%g\"} %" PRIu64 "\n",
-            metrics_bounds_us[i] / 1e6, count);
+            metrics_bounds_us[i] / US_PER_S, count);
     }
     count += sum[METRIC_DISPATCH + METRICS_BOUNDS];
     return good &&
            buf_printf(to,
                "server_dispatch_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\n"
-               "server_dispatch_seconds_sum %.9f\nserver_dispatch_seconds_count %" PRIu64
+               "server_dispatch_seconds_sum %.6f\nserver_dispatch_seconds_count %" PRIu64
                "\n",
-               count, (double)sum[METRIC_DISPATCH_NS] / NS_PER_S, count);
+               count, (double)sum[METRIC_DISPATCH_US] / US_PER_S, count);
 }
 
 static bool put_busy(struct buf *to)
@@ -203,12 +204,12 @@ bool pages_stats(struct buf *to)
            put_requests(to, sum) &&
            buf_printf(to,
                "\"queue\":{\"depth\":%" PRIu64 "},\"tasks\":%" PRIu64
-               ",\"dispatch\":{\"count\":%" PRIu64 ",\"sum_seconds\":%.9f},"
+               ",\"dispatch\":{\"count\":%" PRIu64 ",\"sum_seconds\":%.6f},"
                "\"poll\":{\"wakeups\":%" PRIu64 ",\"events\":%" PRIu64
                "},\"accept_pauses\":%" PRIu64 ",",
                queue_depth(sum), sum[METRIC_TASKS],
                add_up(sum, METRIC_DISPATCH, METRIC_DISPATCH_END),
-               (double)sum[METRIC_DISPATCH_NS] / NS_PER_S, sum[METRIC_WAKEUPS],
+               (double)sum[METRIC_DISPATCH_US] / US_PER_S, sum[METRIC_WAKEUPS],
                sum[METRIC_EVENTS], sum[METRIC_ACCEPT_PAUSES]) &&
            put_object(to, "timeouts", metrics_timeout_names, sum + METRIC_TIMEOUT,
                METRIC_TIMEOUT_END - METRIC_TIMEOUT) &&

@@ -294,9 +294,11 @@ static void serve(void *context, struct task *task)
     unsigned wait_us = (unsigned)(begin_ns / 1000) - conn->ready_us;
 
     metrics_add(METRIC_TAKEN, 1);
+    metrics_add_wait(wait_us);
     enum conn_verdict verdict = conn_serve(conn);
     /* Counted before it is queued or buried again: who sees that, sees the count. */
-    metrics_add_task(wait_us * 1000ULL, now_ns() - begin_ns);
+    metrics_add(METRIC_TASKS, 1);
+    metrics_add(METRIC_BUSY_NS, now_ns() - begin_ns);
     if (verdict == CONN_AGAIN) {
         serve_again(server, conn);
     } else if (verdict == CONN_ENDED) {

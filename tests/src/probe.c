@@ -1007,9 +1007,18 @@ static void do_print(const struct command *command)
 
 static const struct source poured_bytes = {.len = SIZE_MAX, .seed = 2};
 
+/* A text is repeated without end. */
+static void copy_endless(const struct source *source, size_t from, char *to, size_t len)
+{
+    if (!source->text)
+        source_copy(source, from, to, len);
+    for (size_t i = 0; source->text && i < len; i++)
+        to[i] = source->text[(from + i) % source->len];
+}
+
 /* Sends once on each connection that takes something. False: nobody did. */
-static bool pour_round(
-    struct group *group, struct pollfd *polls, size_t max, size_t chunk)
+static bool pour_round(struct group *group, struct pollfd *polls,
+    const struct source *source, size_t max, size_t chunk)
 {
     static char piece[PIECE_MAX];
 
@@ -1025,7 +1034,7 @@ static bool pour_round(
         size_t len = max - conn->poured < chunk ? max - conn->poured : chunk;
         if (!polls[i].revents || len == 0)
             continue;
-        source_copy(&poured_bytes, conn->poured, piece, len);
+        copy_endless(source, conn->poured, piece, len);
         ssize_t n = send(conn->fd, piece, len, 0);
         if (n < 0 && errno != EAGAIN)
             server_wrong("a server that waits until its client reads",
@@ -1037,25 +1046,50 @@ static bool pour_round(
     return moved;
 }
 
+static void pour_all(
+    struct group *group, const struct source *source, size_t max, size_t chunk)
+{
+    struct pollfd *polls = allocate(group->count * sizeof *polls);
+
+    for (size_t i = 0; i < group->count; i++)
+        group->conns[i].poured = 0;
+    while (pour_round(group, polls, source, max, chunk))
+        ;
+    free(polls);
+}
+
+static void must_have_blocked(const struct group *group, size_t max)
+{
+    for (size_t i = 0; i < group->count; i++)
+        if (group->conns[i].poured == max)
+            server_wrong("a server that stops reading while its answers cannot leave",
+                "%sthe server took all %zu bytes though nothing was read back",
+                which(group, &group->conns[i]), max);
+}
+
 static void do_pour(const struct command *command)
 {
     struct group *group = group_of(command);
     size_t max = size_option(command, "max", POUR_MAX);
     size_t chunk = size_option(command, "chunk", PIECE_MAX);
-    struct pollfd *polls = allocate(group->count * sizeof *polls);
 
     if (chunk == 0 || chunk > PIECE_MAX)
         script_wrong("chunk: not between 1 and %d", PIECE_MAX);
-    for (size_t i = 0; i < group->count; i++)
-        group->conns[i].poured = 0;
-    while (pour_round(group, polls, max, chunk))
-        ;
-    free(polls);
-    for (size_t i = 0; has_word(command, "blocks") && i < group->count; i++)
-        if (group->conns[i].poured == max)
-            server_wrong("a server that stops reading while its answers cannot leave",
-                "%sthe server took all %zu bytes though nothing was read back",
-                which(group, &group->conns[i]), max);
+    pour_all(group, &poured_bytes, max, chunk);
+    if (has_word(command, "blocks"))
+        must_have_blocked(group, max);
+}
+
+static void do_flood(const struct command *command)
+{
+    struct group *group = group_of(command);
+    struct source source = parse_source(command, 2);
+
+    if (!source.text || source.len == 0)
+        script_wrong("flood wants a text in quotes");
+    pour_all(group, &source, POUR_MAX, PIECE_MAX);
+    must_have_blocked(group, POUR_MAX);
+    free(source.text);
 }
 
 static void do_drink(const struct command *command)
@@ -1436,6 +1470,8 @@ static const struct verb {
     /* NAME [max=SIZE] [chunk=SIZE] [blocks]: send without reading until the way is full;
      * `blocks`: which must happen before max */
     {"pour", 5, do_pour},
+    /* NAME TEXT: the same, with this text again and again, and `blocks` */
+    {"flood", WORDS_MAX, do_flood},
     /* NAME [slow]: read back what was poured */
     {"drink", 3, do_drink},
     /* COUNT TEXT: so many clients, one after the other, each served in full */
