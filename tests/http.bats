@@ -6,6 +6,7 @@
 
 load lib.bash
 load http.bash
+load counting.bash
 
 HERE=step05_final/README.md
 
@@ -74,6 +75,65 @@ about_cases() {
         printf ' => 200 body "%d"' {1000..1999}
         echo ' open'
     } | cases
+    end_server
+}
+
+# bats test_tags=exact
+@test "HTTP: pipelined answers leave in one go" {
+    about "pipelined 200 requests in one go and counted the calls of send and sendmsg" \
+        "put the answers to all that is here into one output, and send that" \
+        "$HERE, \"One send for many answers\""
+    SERVER_ENV="LD_PRELOAD=$TOOLS/count.so COUNT_FILE=$BATS_TEST_TMPDIR/counts"
+    start_http
+    cases -w whole <<<'a row | 9112 9.3.2 | "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"*200 => 200*200 body "ok" open'
+    # An output holds many answers, but not all of them.
+    (($(counts send) + $(counts sendmsg) <= 50)) ||
+        report "$(counts send) calls of send and $(counts sendmsg) of sendmsg" "far fewer than answers"
+    end_server
+}
+
+# The first answer to `b` comes when the head of `a` has been read, and stands where that
+# stood. The body is longer than the memory that is taken for its beginning.
+@test "HTTP: the head is still right when the body has come" {
+    about "sent a header, a request by another client, then the body of the first" \
+        "what a parser found points into memory that may have moved or been lent to others since" \
+        "$HERE, \"Memory\""
+    start_http -t 1
+    local part='Expect: 100-continue\r\nContent-Length: '
+    http_probe 'open a' 'open b' \
+        "send a \"POST /echo HTTP/1.1\\r\\nHost: a\\r\\nContent-Type: text/x-first\\r\\n${part}300000\\r\\n\\r\\n\"" \
+        'find a "HTTP/1.1 100 "' \
+        "send b \"POST /echo HTTP/1.1\\r\\nHost: b\\r\\nContent-Type: text/x-other\\r\\n${part}000005\\r\\n\\r\\nhello\"" \
+        'find b "text/x-other"' 'find b "hello"' \
+        'send a "x"*300000' 'find a "\r\nContent-Type: text/x-first\r\nContent-Length: 300000\r\n\r\n"'
+    end_server
+}
+
+# date_seconds: the Date of an answer, in seconds since 1970.
+date_seconds() {
+    fetch /healthz "$BATS_TEST_TMPDIR/page" || return 1
+    date -u -d "$(sed -n $'s/^Date: \\(.*\\)\r$/\\1/p' "$BATS_TEST_TMPDIR/page.whole")" +%s
+}
+
+date_goes_on() {
+    local date
+    date=$(date_seconds) && ((date > FIRST_DATE))
+}
+
+@test "HTTP: the Date goes on" {
+    about "asked a server in another time zone for the same page until its Date was another" \
+        "the time when the answer was made, in GMT; whoever keeps it must look whether it is still that second" \
+        "$HERE, \"Reading HTTP strictly\""
+    local earliest latest
+    SERVER_ENV="TZ=XXX-7"
+    start_http -t 1
+    earliest=$EPOCHSECONDS
+    FIRST_DATE=$(date_seconds)
+    latest=$EPOCHSECONDS
+    # time(2) may be a tick behind.
+    ((FIRST_DATE >= earliest - 1 && FIRST_DATE <= latest)) ||
+        report "the Date of $FIRST_DATE" "$earliest to $latest"
+    wait_until 5000 date_goes_on || report "the same Date after 5 s" "a later one"
     end_server
 }
 
@@ -353,6 +413,67 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
 }
 
 # bats test_tags=exact
+@test "HTTP: small requests for large answers wait, too" {
+    about "pipelined GET / without end on 20 connections and read nothing" \
+        "at the high-water mark of unsent answers no other request is answered, also if it is here" \
+        "$HERE, \"Limits\""
+    start_http
+    # A recv holds 900 such requests, and they would become 2 MB of pages.
+    http_probe 'within 10000' 'open w' 'send w "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' \
+        'find w "\r\n\r\nok"' mark 'open p*20 rcvbuf=4096 sndbuf=16384' \
+        'flood p "GET / HTTP/1.1\r\nHost: a\r\n\r\n"*100' 'grew rss max=5120'
+    end_server
+}
+
+# bats test_tags=exact
+@test "HTTP: who leaves in the middle leaves nothing" {
+    about "let 30,000 clients leave in the middle of a body" \
+        "the connection gives back what it keeps, and the handler what it keeps for it" \
+        "$HERE, \"Memory\""
+    start_http -t 1
+    local i lines=()
+    for i in {1..18}; do
+        # In the first rounds memory still grows.
+        ((i != 4)) || lines+=(mark)
+        lines+=('open x*2000' 'send x "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"'
+            'expect x "HTTP/1.1 100 Continue\r\n\r\n"' 'close x')
+    done
+    http_probe 'within 20000' "${lines[@]}" 'grew fds max=0' 'grew rss max=1500'
+    end_server
+}
+
+# As in step05_final/test.bats, for the other listener.
+# bats test_tags=exact
+@test "HTTP: out of descriptors, no listener spins" {
+    about "let more HTTP clients wait than a server with 32 descriptors can take, and counted its calls" \
+        "the descriptors are short for every listener: disarm them all" "$HERE, \"Out of descriptors\""
+    SERVER_ENV="LD_PRELOAD=$TOOLS/count.so COUNT_FILE=$BATS_TEST_TMPDIR/counts"
+    SERVER_WRAP="prlimit --nofile=32:32"
+    start_http
+    http_probe 'open a*60' 'open w' 'silent w 300' &
+    local probe_pid=$!
+    wait_for_log 'what=accept_paused'
+    wait "$probe_pid"
+    (($(counts accept4) <= 200 && $(counts epoll_wait) <= 300)) ||
+        report "$(counts accept4) calls of accept4 and $(counts epoll_wait) of epoll_wait" "some dozens"
+    end_server
+}
+
+@test "HTTP: out of descriptors, and served when others leave" {
+    about "let 20 HTTP clients wait for a server with 32 descriptors, and let the served ones leave" \
+        "when accepting begins again, every listener is listened to" "$HERE, \"Out of descriptors\""
+    SERVER_WRAP="prlimit --nofile=32:32"
+    start_http
+    http_probe 'within 8000' 'open a*15' 'send a "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' \
+        'expect a "HTTP/1.1 200 OK\r\n"' 'open b*20' 'send b "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' 'close a' \
+        'expect b "HTTP/1.1 200 OK\r\n"' 'close b' 'open c' 'send c "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' \
+        'find c "\r\n\r\nok"'
+    # And the pause has happened.
+    expect_log 'what=accept_paused'
+    end_server
+}
+
+# bats test_tags=exact
 @test "HTTP: 600 hostile clients cost no more than the limits say" {
     about "connected 200 clients that never end their header, 200 that never read and 200 that say nothing, and asked for /healthz" \
         "each is kept within its limits, and none holds a worker" "$HERE, \"Limits\""
@@ -417,6 +538,19 @@ EOT
         'open h' 'send h "GET /hea"' 'open b' 'send b "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhell"' \
         stop cont 'signal TERM' 'within 5000' 'eof a' 'eof k' 'eof h' 'eof b' 'close a' 'close k' 'close h' \
         'close b' gone
+    expect_exit 0
+}
+
+@test "HTTP: SIGTERM, and nobody else is accepted" {
+    about "connected to both ports after SIGTERM, while a client that had not taken its answer kept the server draining" \
+        "close every listener first" "$HERE, \"Drain\""
+    start_http --drain-timeout 5000
+    probe 'within 10000' 'open p' 'pour p blocks' 'signal TERM' gone &
+    local probe_pid=$!
+    wait_for_log 'what=drain '
+    probe refused
+    http_probe refused
+    wait "$probe_pid"
     expect_exit 0
 }
 
