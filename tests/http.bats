@@ -520,12 +520,12 @@ EOT
 }
 
 @test "HTTP: SIGTERM while answers wait to be read" {
-    about "pipelined 50 POST /echo of 16 KiB to a stopped server, sent SIGTERM, and read slowly" \
-        "all requests that are here are answered, also beyond the high-water mark" \
+    about "pipelined 800 POST /echo to a stopped server, sent SIGTERM, and let it go on" \
+        "all requests that are here are answered, also those of which a turn has no room" \
         "$HERE, \"Drain\""
     start_http --drain-timeout 20000
     cases -w whole -t "$SERVER_PID" <<'EOT'
-fifty | 9112 9.3.2 | "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"*50 => 200*49 body "abc" => 200 body "abc" closed
+many | 9112 9.3.2 | "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"*800 => 200*799 body "abc" => 200 body "abc" closed
 EOT
     expect_exit 0
 }
@@ -692,6 +692,23 @@ EOT
     expect_grown 'server_http_requests_total{code="408"}' 1
     expect_grown 'server_http_requests_total{code="200"}' $((4 + fetches))
     expect_grown server_queue_depth 0
+    end_server
+}
+
+@test "HTTP: no count is lost when many count" {
+    about "let 500 clients send 20 messages of 6 bytes each, all at once, and compared /metrics before and after" \
+        "one writer for each counter, or an atomic addition" "$HERE, \"Numbers to watch\""
+    local i lines=('open x*500')
+    for i in {1..20}; do lines+=('echo x "hello\n"'); done
+    SPENT=0 FETCHES=0
+    start_http -t 8
+    snapshot "$BATS_TEST_TMPDIR/before"
+    FETCHES=0
+    probe 'within 10000' "${lines[@]}"
+    snapshot "$BATS_TEST_TMPDIR/after"
+    expect_grown server_received_bytes_total $((500 * 20 * 6 + FETCHES * SENT))
+    expect_grown server_connections_accepted_total $((500 + FETCHES))
+    expect_grown 'server_connections_closed_total{cause="client"}' 500
     end_server
 }
 
