@@ -200,7 +200,7 @@ allowed_includes() {
             return 1
         }
     done < <(
-        for file in tests/contract.bats tests/faults.bats step*/test.bats; do
+        for file in tests/contract.bats tests/faults.bats tests/http.bats step*/test.bats; do
             here=$(sed -n 's/^HERE=//p' "$file")
             sed -n -e "s|.*\"\\\$HERE, \\\\\"\\([^\"]*\\)\\\\\"\".*|$here\t\\1|p" \
                 -e 's|.*"\(step[^,"]*README.md\), \\"\([^"]*\)\\"".*|\1\t\2|p' "$file"

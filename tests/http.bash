@@ -4,6 +4,8 @@
 # shellcheck disable=SC2034 # HTTP_PORT, SENT and FETCHED are for the tests, the others for lib.bash
 HTTP_PORT='' SENT=0 FETCHED=0
 
+CLIENT_TIMEOUT=100 # seconds for a whole file of cases
+
 # Takes the port from the second line that the server prints. 1: no whole line yet.
 read_http_port() {
     local line
@@ -29,12 +31,15 @@ start_http() {
 ask() {
     local status=0 out=$BATS_TEST_TMPDIR/client.out err=$BATS_TEST_TMPDIR/client.err
     TRIED_STATUS=''
-    timeout -k 1 $((60 * SLOWNESS)) "$TOOLS/http_client" -s "$SLOWNESS" "${@:1:$#-1}" "$HTTP_PORT" \
+    timeout -k 1 $((CLIENT_TIMEOUT * SLOWNESS)) "$TOOLS/http_client" -s "$SLOWNESS" "${@:1:$#-1}" "$HTTP_PORT" \
         "${@: -1}" >"$out" 2>"$err" 3>&- 4>&- || status=$?
     case $status in
         0) SENT=$(sed -n 's/.* \([0-9]*\) bytes, all as wanted$/\1/p' "$out") ;;
         1) report "$(head -n 40 "$out")$(<"$err")" "what each case says" ;;
-        124 | 137) report "the client was not done after $((60 * SLOWNESS)) s" "it done sooner" ;;
+        124 | 137)
+            report "$(head -n 40 "$out")"$'\n'"the client was not done after $((CLIENT_TIMEOUT * SLOWNESS)) s" \
+                "it done sooner"
+            ;;
         *)
             cat "$err"
             echo "The fault lies in the test or the machine, not in the server (status $status)."

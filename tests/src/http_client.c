@@ -8,10 +8,10 @@
  *     -a ADDR   of the server (127.0.0.1)      -g GROUP  only this one
  *     -n TEXT   only cases whose name has it   -j N      connections at once (64)
  *     -w WAYS   some of whole,split,bytes (all three)
- *     -i MS     pause between two pieces (0)
- *     -d MS     longest time in which nothing moves (5000); -s FACTOR: that and all other
- *               upper bounds so many times
- *     -t PID    stop the server, send all cases, SIGTERM, let it go on; only with whole
+ *     -i MS     pause between two pieces of "slowly" (0)
+ *     -d MS     longest time in which nothing moves (10000); -s FACTOR: that and all
+ * other upper bounds so many times -t PID    stop the server, send all cases, SIGTERM,
+ * let it go on; only with whole
  *
  * Each case has a connection of its own, and is sent in three ways: whole; split in two,
  * at every place of a short one and at some of a long one; and byte by byte (of a long
@@ -115,6 +115,7 @@ struct example {
     size_t wanted_count;
     enum end end;
     bool late;
+    size_t slow_from;  /* these bytes are sent with a pause after each; none: SIZE_MAX */
     unsigned failures; /* ways that failed; the first is told */
 };
 
@@ -164,7 +165,7 @@ static struct {
 } client = {.address = "127.0.0.1",
     .ways = "whole,split,bytes",
     .at_once = 64,
-    .limit_ms = 5000,
+    .limit_ms = 10000,
     .diag = -1,
     .factor = 1};
 
@@ -471,6 +472,8 @@ static void parse_steps(struct example *example, const char *at)
             add_gate(example, *word == 's', *word == 'f');
         else if (strcmp(word, "late") == 0)
             example->late = true;
+        else if (strcmp(word, "slowly") == 0)
+            example->slow_from = example->bytes.len;
         else if (parse_end(example, word) && !*skip_blanks(at))
             break;
         else
@@ -518,7 +521,7 @@ static const char *take_column(char **at)
 static void parse_line(char *line)
 {
     static const char *group = "";
-    struct example example = {.group = group};
+    struct example example = {.group = group, .slow_from = SIZE_MAX};
 
     if (!*line || *line == '#') {
         free(line);
@@ -863,11 +866,14 @@ static void finish(struct run *run)
 static size_t piece_end(const struct run *run)
 {
     size_t len = run->example->bytes.len, own = run->example->own_len;
+    size_t slow = run->example->slow_from;
 
+    if (run->sent >= slow && run->sent < own)
+        return run->sent + 1;
     if (run->way == SPLIT && run->sent < run->place)
         return run->place;
     if (run->way != BYTES || run->sent >= own)
-        return run->sent < own ? own : len;
+        return run->sent >= own ? len : slow < own ? slow : own;
     if (own > SHORT_MAX && run->sent >= ENDS_LEN && run->sent < own - ENDS_LEN)
         return own - ENDS_LEN;
     return run->sent + 1;
@@ -954,8 +960,9 @@ static size_t sendable(struct run *run, long long now, long *wait_ms)
         return 0;
     }
     if (run->piece_sent) {
-        *wait_ms = client.pause_ms - (now - run->moved_ms);
-        if (*wait_ms > 0)
+        if (run->sent > run->example->slow_from)
+            *wait_ms = client.pause_ms - (now - run->moved_ms);
+        if (run->sent > run->example->slow_from && *wait_ms > 0)
             return 0;
         if (!piece_is_read(run)) {
             *wait_ms = 1;
@@ -983,7 +990,8 @@ static void send_some(struct run *run, size_t len, long long now)
     }
     run->sent += (size_t)n;
     run->moved_ms = now;
-    run->piece_sent = (size_t)n == len && run->way != WHOLE;
+    run->piece_sent =
+        (size_t)n == len && (run->way != WHOLE || run->sent > run->example->slow_from);
 }
 
 /* Reads the answers that are here. False: run->fault says what is wrong. */
@@ -1159,6 +1167,12 @@ static bool is_chosen(const struct example *example)
            (!client.name || strstr(example->name, client.name));
 }
 
+/* When it has failed once, the other ways and places would only take long to say so. */
+static bool is_wanted(const struct example *example)
+{
+    return is_chosen(example) && example->failures == 0;
+}
+
 static size_t places_of(const struct example *example)
 {
     size_t places = example->own_len > 0 ? example->own_len - 1 : 0;
@@ -1201,7 +1215,7 @@ static bool begin_next(struct cursor *cursor, struct run *run)
     for (; cursor->example < client.example_count;
          cursor->example++, cursor->way = WHOLE) {
         struct example *example = &client.example[cursor->example];
-        for (; is_chosen(example) && cursor->way < WAYS;
+        for (; is_wanted(example) && cursor->way < WAYS;
              cursor->way++, cursor->place = 0) {
             size_t count = cursor->way == SPLIT ? places_of(example) : 1;
             if (!way_is_wanted(cursor->way) || cursor->place >= count)
@@ -1322,7 +1336,7 @@ static int report(void)
 
 static int get(const char *path)
 {
-    struct example example = {.end = END_ANY};
+    struct example example = {.end = END_ANY, .slow_from = SIZE_MAX};
     struct run run = {.example = &example};
     struct came came = {.len = 0};
     const char *fault = NULL;
