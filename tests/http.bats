@@ -408,6 +408,20 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
     end_server
 }
 
+@test "HTTP: a large answer is taken in small pieces" {
+    about "sent a body of 900,000 bytes and read nothing before the server had all of it, through a window of 4 KB" \
+        "what the socket does not take is kept, from the byte on that comes next" "$HERE, \"Memory\""
+    start_http
+    local i lines=()
+    for i in {1..5}; do
+        lines+=("open a$i rcvbuf=4096" "send a$i \"POST /echo HTTP/1.1\\r\\nHost: a\\r\\nContent-Length: 900000\\r\\n\\r\\n\""
+            "send a$i random:900000")
+    done
+    for i in {1..5}; do lines+=("find a$i \"\\r\\n\\r\\n\"" "expect a$i random:900000"); done
+    http_probe 'within 10000' "${lines[@]}"
+    end_server
+}
+
 # bats test_tags=exact
 @test "HTTP: small requests for large answers wait, too" {
     about "pipelined GET / without end on 20 connections and read nothing" \
