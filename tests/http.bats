@@ -721,6 +721,19 @@ EOT
     end_server
 }
 
+# The main thread, which counts who is open, is done with those who left when it has handed
+# one request on and comes to the next.
+@test "HTTP: who has left is not open any more" {
+    about "let 20 clients leave, then asked for /metrics on a connection from before" \
+        "count again when a connection is freed, not only when one is accepted" "$HERE, \"Numbers to watch\""
+    start_http
+    http_probe 'open w' 'send w "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' 'find w "\r\n\r\nok"' mark \
+        'open x*20' 'send x "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' 'expect x "HTTP/1.1 200 OK\r\n"' \
+        'close x' 'grew fds max=0' 'send w "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' 'find w "\r\n\r\nok"' \
+        'send w "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"' 'find w "\nserver_connections_open 1\n"'
+    end_server
+}
+
 @test "HTTP: bytes sent are counted, once" {
     about "fetched pages, counted their bytes, and compared /metrics before and after" \
         "what send took, no more" "$HERE, \"Numbers to watch\""
@@ -735,7 +748,9 @@ EOT
     done
     probe 'visit 1 "hello"'
     probe 'open a' 'echo a "0123456789"' 'stream a 300000'
-    SPENT=$((SPENT + 5 + 10 + 300000))
+    # Of this much has to wait until it can be sent.
+    probe 'within 10000' 'open s rcvbuf=4096' 'stream s 900000 slow'
+    SPENT=$((SPENT + 5 + 10 + 300000 + 900000))
     snapshot "$BATS_TEST_TMPDIR/after"
     sent=$((SPENT - FETCHED)) # likewise
     expect_grown server_sent_bytes_total "$sent"
