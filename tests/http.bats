@@ -338,6 +338,24 @@ EOT
     wait "$probe_pid"
 }
 
+@test "HTTP: who stays after an error is closed all the same" {
+    about "sent an error, read the answer and its end, and neither left nor fell silent" \
+        "what comes after the answer is thrown away, but not for ever: 5 s, and no byte moves them" \
+        "$HERE, \"The last answer\""
+    start_http
+    local i lines=()
+    for i in {1..150}; do lines+=('send a "x"' 'silent b 100'); done
+    http_probe 'open b' 'open a' 'send a "x\r\n"' 'find a "HTTP/1.1 400 "' "${lines[@]}" gone 2>/dev/null &
+    local probe_pid=$!
+    wait_until 15000 grep -q 'what=timeout .*kind=linger' "$SERVER_ERR" ||
+        report "no line with kind=linger on stderr" "one within 15 s"
+    fetch /metrics "$BATS_TEST_TMPDIR/metrics"
+    (($(metric 'server_timeouts_total{kind="linger"}' "$BATS_TEST_TMPDIR/metrics") == 1)) ||
+        report "$(grep linger "$BATS_TEST_TMPDIR/metrics")" "1"
+    stop_server
+    wait "$probe_pid" || true # its send fails when the server has closed
+}
+
 # ---- too many, too much -----------------------------------------------------------
 
 # hold COUNT: so many connections that the server has accepted; HELD are their descriptors.
@@ -506,19 +524,19 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
 
 @test "HTTP: SIGTERM, and what has come is answered" {
     about "sent requests while the server was stopped, SIGTERM, and let it go on" \
-        "who was heard completely is answered completely, and then told close; the others hear the end" \
+        "who was heard completely is answered completely; then, and for the others at once, the end" \
         "$HERE, \"Drain\""
     start_http -t 2 -w 20000 --drain-timeout 20000
     {
         local i
         for i in {1..40}; do
-            printf '%s\n' "body $i | 9112 9.6 | POST HOST LEN16K END \"x\"*16384 => 200 body \"x\"*16384 closed"
+            printf '%s\n' "body $i | 9112 9.6 | POST HOST LEN16K END \"x\"*16384 => 200 body \"x\"*16384 ends"
         done
         cat <<'EOT'
-GET / | 9112 9.6 | ROOT HOST END => 200 closed
-chunks | 9112 9.6 | POST HOST CHUNKED END HELLO => 200 body "hello" closed
+GET / | 9112 9.6 | ROOT HOST END => 200 ends
+chunks | 9112 9.6 | POST HOST CHUNKED END HELLO => 200 body "hello" ends
 1.0 | 9112 9.6 | OLDPOST LEN5 END "hello" => 200 body "hello" ends
-several | 9112 9.3.2 | POST HOST LEN5 END "one.." POST HOST LEN5 END "two.." HEALTH HOST END => 200 body "one.." => 200 body "two.." => 200/503 closed
+several | 9112 9.3.2 | POST HOST LEN5 END "one.." POST HOST LEN5 END "two.." HEALTH HOST END => 200 body "one.." => 200 body "two.." => 200/503 ends
 an error | 9112 9.6 | HEALTH END => 400 closed
 half a header | 9112 8 | HEALTH "Ho" ends
 half a body | 9112 8 | POST HOST LEN5 END "hell" ends
@@ -535,7 +553,7 @@ EOT
         "$HERE, \"Drain\""
     start_http --drain-timeout 20000
     cases -w whole -t "$SERVER_PID" <<'EOT'
-many | 9112 9.3.2 | "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"*800 => 200*799 body "abc" => 200 body "abc" closed
+many | 9112 9.3.2 | "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"*800 => 200*800 body "abc" ends
 EOT
     expect_exit 0
 }
@@ -934,5 +952,23 @@ EOT
     awk '/what=request/ { gsub(/"([^"\\]|\\.)*"/, "\"\""); if (gsub(/ status=/, "") != 1) exit 1 }' "$SERVER_ERR" ||
         report "$(grep what=request "$SERVER_ERR" | grep 'status=200')" "one status in each line"
     awk 'length > 4095 { exit 1 }' "$SERVER_ERR" || report "a line over PIPE_BUF" "at most 4096 bytes"
+    end_server
+}
+
+@test "HTTP: the log says why each connection ended" {
+    about "ended connections in several ways, at the level debug" \
+        "cause= on the line what=closed, and err= where the system said why" "$HERE, \"The log\""
+    start_http --log-level debug --idle-timeout 1000
+    http_probe 'open r' 'send r "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' 'find r "\r\n\r\nok"' 'reset r'
+    cases -w whole <<'EOT'
+client | 9112 9.6 | HEALTH HOST END fin => 200 ends
+done | 9112 9.6 | HEALTH HOST CLOSE END => 200 closed
+timeout | 9112 9.5 | HEALTH HOST END => 200 ends
+EOT
+    wait_for_log 'what=closed conn=[0-9]* peer=127.0.0.1:[0-9]* cause=client'
+    wait_for_log 'what=closed conn=[0-9]* peer=127.0.0.1:[0-9]* cause=done'
+    wait_for_log 'what=closed conn=[0-9]* peer=127.0.0.1:[0-9]* cause=timeout'
+    wait_for_log 'what=closed conn=[0-9]* peer=127.0.0.1:[0-9]* cause=error err=ECONNRESET'
+    wait_for_log 'what=accepted conn=[0-9]* peer=127.0.0.1:[0-9]*'
     end_server
 }

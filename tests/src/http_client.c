@@ -1101,6 +1101,8 @@ static enum verdict judge(struct run *run, long long now)
 
     if (run->fault[0])
         return WRONG;
+    if (run->broken && example->late)
+        return wrong(run, "no more bytes taken, by a reset");
     if (run->ended)
         return judge_end(run);
     if (example->end == END_OPEN && run->said_close)
@@ -1148,7 +1150,8 @@ static void tell(const struct run *run)
 
     if (run->way == SPLIT)
         snprintf(place, sizeof place, " at %zu", run->place);
-    printf("✗ %s: %s (%s%s)\n", example->group, example->name, ways[run->way], place);
+    printf("✗ %s%s%s (%s%s)\n", example->group, *example->group ? ": " : "",
+        example->name, ways[run->way], place);
     printf("    sent   : %s%s\n", excerpt(example->bytes.data, example->own_len, text),
         run->sent < example->own_len ? ", not all of it" : "");
     printf(
