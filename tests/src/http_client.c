@@ -8,15 +8,16 @@
  *     -a ADDR   of the server (127.0.0.1)      -g GROUP  only this one
  *     -n TEXT   only cases whose name has it   -j N      connections at once (64)
  *     -w WAYS   some of whole,split,bytes (all three)
- *     -i MS     pause between two pieces of "slowly" (0)
- *     -d MS     longest time in which nothing moves (10000); -s FACTOR: that and all
- * other upper bounds so many times -t PID    stop the server, send all cases, SIGTERM,
- * let it go on; only with whole
+ *     -i MS     pause between two bytes of what is sent slowly (0)
+ *     -d MS     longest time in which nothing moves (10000)
+ *     -s FACTOR that and all other upper bounds so many times
+ *     -t PID    stop the server, send all cases, SIGTERM, let it go on; only with whole
  *
  * Each case has a connection of its own, and is sent in three ways: whole; split in two,
  * at every place of a short one and at some of a long one; and byte by byte (of a long
- * one the first and the last). The next piece is not sent before the kernel has sent the
- * last.
+ * one the first and the last). A piece is not sent before the server has read the one
+ * before it, which the kernel tells (sock_diag(7)); where it does not, not before that
+ * has been sent. A case that failed in one way is not tried in the others.
  *
  * A line of the file is `group NAME`, `let WORD TEXT`, a comment that begins with #, or
  *
@@ -27,21 +28,30 @@
  *
  *     TEXT     to send: "GET /" "a"*9000 "\r\n", with \n \r \t \0 \\ \" \xHH, or a WORD
  *     => 200   an answer; 400/505: one of these; 200*9: so many; 100?: or none. Then:
- *              body TEXT     these bytes                head      to HEAD: no body
- *              has TEXT      this field, "Name" or      lacks TEXT  no field of that name
- *                            "Name: value"              after MS  not earlier, from
- * connect no-type       a body without Content-Type is right silent   nothing comes while
- * the server waits for what follows fin      the client half-closes late     nothing is
- * read before all is sent and at the end one of open     no answer said close, and one
- * more request on it is answered closed   the last answer said close, nothing follows it,
- * then FIN and not a reset ends     the same, whether or not an answer said close waits
- * nothing more comes
+ *              body TEXT     these bytes
+ *              has TEXT      this field, "Name" or "Name: value"
+ *              lacks TEXT    no field of that name
+ *              head          to HEAD: no body
+ *              no-type       a body without Content-Type is right
+ *              after MS      not earlier, from connect
+ *              before MS     not later
+ *     silent   nothing comes while the server waits for what follows
+ *     fin      the client half-closes
+ *     late     nothing is read before all is sent, and all must be taken
+ *     slowly   what follows is sent byte by byte, with the pause of -i, in any way
+ *     and at the end one of
+ *     open     no answer said close, and one more request on it is answered
+ *     closed   the last answer said close, nothing follows it, then FIN and not a reset
+ *     ends     the same, whether or not an answer said close
+ *     waits    nothing more comes
  *
  * TEXT after an answer is not sent before that answer has come. An answer must be: a
  * right status line; fields without folding, control bytes or spaces in names; one
  * Content-Length and no other framing; a Date that is one and not far from now; Allow
- * with 405. 100 has neither. A reset is wrong always. Exit status: 0 all as wanted, 1 the
- * server did wrong, 2 the file or this machine did.
+ * with 405; Content-Type with a body. 100 has neither length nor Date. A reset is wrong
+ * always.
+ *
+ * Exit status: 0 all as wanted, 1 the server did wrong, 2 the file or this machine did.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -129,7 +139,7 @@ struct run {
     int fd;       /* -1: this slot is free */
     struct sockaddr_in peer, ours;
     size_t sent, gate, answers;
-    bool piece_sent, fin_sent, ended, broken;
+    bool piece_sent, ended, broken;
     char *in; /* what came and is not yet read */
     size_t in_len, in_size;
     bool said_close; /* the last answer */
