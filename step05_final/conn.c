@@ -381,6 +381,9 @@ static bool converse(struct conn *conn, struct buf *in, unsigned *events)
         return (all_sent && conn_excuse(conn, HANDLER_NO_MEMORY)) || fail(conn, ENOMEM);
     if (!all_sent)
         *events &= ~(unsigned)CONN_WRITABLE;
+    /* A client that has its next message ready at once shall not keep us for ever. */
+    if (conn->draining && dialog.last)
+        *events &= ~(unsigned)(CONN_READABLE | CONN_UNEVEN);
     /* No byte prolongs the time for a head or a body that it is a part of. */
     if (conn_phase(conn) != phase || conn->answered != answered)
         set_deadline(conn);
@@ -422,7 +425,7 @@ bool conn_has_input(const struct conn *conn)
 {
     struct pollfd socket = {.fd = conn->fd, .events = POLLIN};
 
-    return poll(&socket, 1, 0) == 1;
+    return poll(&socket, 1, 0) != 0; /* if it cannot be told, better once too often */
 }
 
 bool conn_excuse(struct conn *conn, enum handler_excuse why)

@@ -161,15 +161,18 @@ static unsigned open_entrances(struct entrance entrances[SERVER_LISTENERS_MAX],
 /* A line for each: the tests, and other programs, read where we are. */
 static bool announce(const struct entrance entrances[], unsigned count)
 {
-    char name[NET_NAME_MAX];
+    char names[SERVER_LISTENERS_MAX][NET_NAME_MAX];
 
-    for (unsigned i = 0; i < count; i++) {
-        net_local_name(entrances[i].listener.fd, name);
-        if (printf("%s %s\n", entrances[i].words, name) < 0 || fflush(stdout) != 0) {
+    for (unsigned i = 0; i < count; i++)
+        if (!net_local_name(entrances[i].listener.fd, names[i])) {
+            fprintf(stderr, "server: cannot find out the port: %s\n", strerror(errno));
+            return false;
+        }
+    for (unsigned i = 0; i < count; i++)
+        if (printf("%s %s\n", entrances[i].words, names[i]) < 0 || fflush(stdout) != 0) {
             fprintf(stderr, "server: cannot write to stdout: %s\n", strerror(errno));
             return false;
         }
-    }
     return true;
 }
 

@@ -30,8 +30,9 @@ struct net_peer {
  * (accept(2)). */
 int net_accept(int listener, struct net_peer *peer);
 
-/* Writes the address that fd is bound to, as "127.0.0.1:8080" or "[::1]:8080". */
-void net_local_name(int fd, char name[NET_NAME_MAX]);
+/* Writes the address that fd is bound to, as "127.0.0.1:8080" or "[::1]:8080".
+ * False and errno: the kernel does not say (getsockname(2)). */
+bool net_local_name(int fd, char name[NET_NAME_MAX]);
 
 /* The same for a client. */
 void net_peer_name(const struct net_peer *peer, char name[NET_NAME_MAX]);

@@ -158,7 +158,7 @@ allowed_includes() {
 
 @test "shellcheck finds nothing in the scripts" {
     command -v shellcheck >/dev/null || skip "shellcheck is not installed"
-    local scripts=(tests/setup tests/run tests/diff tests/long tests/repeat tests/mutants/run
+    local scripts=(tests/setup tests/run tests/diff tests/long tests/repeat tests/soak tests/mutants/run
         .ci/run tests/*.bash)
     says_nothing shellcheck -x "${scripts[@]}"
     says_nothing shellcheck -x -s bats -e SC1091,SC2013,SC2016,SC2030,SC2031,SC2034,SC2153,SC2154,SC2314 \
@@ -200,7 +200,7 @@ allowed_includes() {
             return 1
         }
     done < <(
-        for file in tests/contract.bats tests/faults.bats tests/http.bats step*/test.bats; do
+        for file in tests/{contract,faults,http,http_faults,ending,fleet,wrap}.bats step*/test.bats; do
             here=$(sed -n 's/^HERE=//p' "$file")
             sed -n -e "s|.*\"\\\$HERE, \\\\\"\\([^\"]*\\)\\\\\"\".*|$here\t\\1|p" \
                 -e 's|.*"\(step[^,"]*README.md\), \\"\([^"]*\)\\"".*|\1\t\2|p' "$file"

@@ -23,6 +23,7 @@ FUZZ_SECONDS=${FUZZ_SECONDS:-30}
     local shuffle=()
     "$fuzzer" -help=1 >/dev/null 2>&1 || shuffle=(setarch -R)
     timeout $((FUZZ_SECONDS + 60)) "${shuffle[@]}" "$fuzzer" -max_total_time="$FUZZ_SECONDS" \
+        -dict="$COURSE/tests/fuzz/words.dict" \
         -artifact_prefix="$BATS_TEST_TMPDIR/" "$found" "$COURSE/tests/fuzz/corpus" \
         >"$BATS_TEST_TMPDIR/said" 2>&1 || {
         grep -E 'http_parser_fuzz:|ERROR|SUMMARY|^ +#|Base64' "$BATS_TEST_TMPDIR/said" | head -40
