@@ -6,6 +6,7 @@
 
 load lib.bash
 load http.bash
+load counting.bash
 
 HERE=step05_final/README.md
 
@@ -78,6 +79,65 @@ about_cases() {
         printf ' => 200 body "%d"' {1000..1999}
         echo ' open'
     } | cases
+    end_server
+}
+
+# bats test_tags=exact
+@test "HTTP: pipelined answers leave in one go" {
+    about "pipelined 200 requests in one go and counted the calls of send and sendmsg" \
+        "put the answers to all that is here into one output, and send that" \
+        "$HERE, \"One send for many answers\""
+    SERVER_ENV="LD_PRELOAD=$TOOLS/count.so COUNT_FILE=$BATS_TEST_TMPDIR/counts"
+    start_http
+    cases -w whole <<<'a row | 9112 9.3.2 | "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"*200 => 200*200 body "ok" open'
+    # An output holds many answers, but not all of them.
+    (($(counts send) + $(counts sendmsg) <= 50)) ||
+        report "$(counts send) calls of send and $(counts sendmsg) of sendmsg" "far fewer than answers"
+    end_server
+}
+
+# The first answer to `b` comes when the head of `a` has been read, and stands where that
+# stood. The body is longer than the memory that is taken for its beginning.
+@test "HTTP: the head is still right when the body has come" {
+    about "sent a header, a request by another client, then the body of the first" \
+        "what a parser found points into memory that may have moved or been lent to others since" \
+        "$HERE, \"Memory\""
+    start_http -t 1
+    local part='Expect: 100-continue\r\nContent-Length: '
+    http_probe 'open a' 'open b' \
+        "send a \"POST /echo HTTP/1.1\\r\\nHost: a\\r\\nContent-Type: text/x-first\\r\\n${part}300000\\r\\n\\r\\n\"" \
+        'find a "HTTP/1.1 100 "' \
+        "send b \"POST /echo HTTP/1.1\\r\\nHost: b\\r\\nContent-Type: text/x-other\\r\\n${part}000005\\r\\n\\r\\nhello\"" \
+        'find b "text/x-other"' 'find b "hello"' \
+        'send a "x"*300000' 'find a "\r\nContent-Type: text/x-first\r\nContent-Length: 300000\r\n\r\n"'
+    end_server
+}
+
+# date_seconds: the Date of an answer, in seconds since 1970.
+date_seconds() {
+    fetch /healthz "$BATS_TEST_TMPDIR/page" || return 1
+    date -u -d "$(sed -n $'s/^Date: \\(.*\\)\r$/\\1/p' "$BATS_TEST_TMPDIR/page.whole")" +%s
+}
+
+date_goes_on() {
+    local date
+    date=$(date_seconds) && ((date > FIRST_DATE))
+}
+
+@test "HTTP: the Date goes on" {
+    about "asked a server in another time zone for the same page until its Date was another" \
+        "the time when the answer was made, in GMT; whoever keeps it must look whether it is still that second" \
+        "$HERE, \"Reading HTTP strictly\""
+    local earliest latest
+    SERVER_ENV="TZ=XXX-7"
+    start_http -t 1
+    earliest=$EPOCHSECONDS
+    FIRST_DATE=$(date_seconds)
+    latest=$EPOCHSECONDS
+    # time(2) may be a tick behind.
+    ((FIRST_DATE >= earliest - 1 && FIRST_DATE <= latest)) ||
+        report "the Date of $FIRST_DATE" "$earliest to $latest"
+    wait_until 5000 date_goes_on || report "the same Date after 5 s" "a later one"
     end_server
 }
 
@@ -338,6 +398,21 @@ EOT
     end_server
 }
 
+# As in step05_final/test.bats. Who sends after the end sees whether that was all.
+@test "HTTP: one connection too many hears an end, not a reset" {
+    about "connected 10 clients that asked to a server that takes 3, and sent on after the end" \
+        "a close with unread input is a reset, and so is what comes later: shutdown(SHUT_WR), and throw away what comes until the client leaves" \
+        "$HERE, \"Limits\""
+    start_http --max-connections 3
+    local i lines=('open a*3' 'send a "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' 'expect a "HTTP/1.1 200 OK\r\n"')
+    for i in {1..10}; do
+        lines+=("open b$i" "send b$i \"GET /healthz HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n\"" "find b$i \"Content-Length: 0\\r\\n\\r\\n\""
+            "eof b$i" "send b$i \"still talking\"" "send b$i \"and talking\"")
+    done
+    http_probe "${lines[@]}"
+    end_server
+}
+
 FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*16384'
 
 # bats test_tags=exact
@@ -367,6 +442,77 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
         for i in {1..300}; do printf ' => 200 body "%c"*16384' "$((i % 10))"; done
         echo ' open'
     } | cases -w whole
+    end_server
+}
+
+@test "HTTP: a large answer is taken in small pieces" {
+    about "sent a body of 8 MB, more than a socket takes, and read the answer only then" \
+        "what the socket does not take is kept, from the byte on that comes next" "$HERE, \"Memory\""
+    start_http --max-body 8000000
+    http_probe 'within 10000' 'open a rcvbuf=4096' \
+        'send a "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n"' 'send a random:8000000' \
+        'find a "\r\n\r\n"' 'expect a random:8000000'
+    end_server
+}
+
+# bats test_tags=exact
+@test "HTTP: small requests for large answers wait, too" {
+    about "pipelined GET / without end on 20 connections and read nothing" \
+        "at the high-water mark of unsent answers no other request is answered, also if it is here" \
+        "$HERE, \"Limits\""
+    start_http
+    # A recv holds 900 such requests, and they would become 2 MB of pages.
+    http_probe 'within 10000' 'open w' 'send w "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' \
+        'find w "\r\n\r\nok"' mark 'open p*20 rcvbuf=4096 sndbuf=16384' \
+        'flood p "GET / HTTP/1.1\r\nHost: a\r\n\r\n"*100' 'grew rss max=5120'
+    end_server
+}
+
+# bats test_tags=exact
+@test "HTTP: who leaves in the middle leaves nothing" {
+    about "let 30,000 clients leave in the middle of a body" \
+        "the connection gives back what it keeps, and the handler what it keeps for it" \
+        "$HERE, \"Memory\""
+    start_http -t 1
+    local i lines=()
+    for i in {1..18}; do
+        # In the first rounds memory still grows.
+        ((i != 4)) || lines+=(mark)
+        lines+=('open x*2000' 'send x "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"'
+            'expect x "HTTP/1.1 100 Continue\r\n\r\n"' 'close x')
+    done
+    http_probe 'within 20000' "${lines[@]}" 'grew fds max=0' 'grew rss max=1500'
+    end_server
+}
+
+# As in step05_final/test.bats, for the other listener.
+# bats test_tags=exact
+@test "HTTP: out of descriptors, no listener spins" {
+    about "let more HTTP clients wait than a server with 32 descriptors can take, and counted its calls" \
+        "the descriptors are short for every listener: disarm them all" "$HERE, \"Out of descriptors\""
+    SERVER_ENV="LD_PRELOAD=$TOOLS/count.so COUNT_FILE=$BATS_TEST_TMPDIR/counts"
+    SERVER_WRAP="prlimit --nofile=32:32"
+    start_http
+    http_probe 'open a*60' 'open w' 'silent w 300' &
+    local probe_pid=$!
+    wait_for_log 'what=accept_paused'
+    wait "$probe_pid"
+    (($(counts accept4) <= 200 && $(counts epoll_wait) <= 300)) ||
+        report "$(counts accept4) calls of accept4 and $(counts epoll_wait) of epoll_wait" "some dozens"
+    end_server
+}
+
+@test "HTTP: out of descriptors, and served when others leave" {
+    about "let 20 HTTP clients wait for a server with 32 descriptors, and let the served ones leave" \
+        "when accepting begins again, every listener is listened to" "$HERE, \"Out of descriptors\""
+    SERVER_WRAP="prlimit --nofile=32:32"
+    start_http
+    http_probe 'within 8000' 'open a*15' 'send a "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' \
+        'expect a "HTTP/1.1 200 OK\r\n"' 'open b*20' 'send b "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' 'close a' \
+        'expect b "HTTP/1.1 200 OK\r\n"' 'close b' 'open c' 'send c "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' \
+        'find c "\r\n\r\nok"'
+    # And the pause has happened.
+    expect_log 'what=accept_paused'
     end_server
 }
 
@@ -417,12 +563,12 @@ EOT
 }
 
 @test "HTTP: SIGTERM while answers wait to be read" {
-    about "pipelined 50 POST /echo of 16 KiB to a stopped server, sent SIGTERM, and read slowly" \
-        "all requests that are here are answered, also beyond the high-water mark" \
+    about "pipelined 800 POST /echo to a stopped server, sent SIGTERM, and let it go on" \
+        "all requests that are here are answered, also those of which a turn has no room" \
         "$HERE, \"Drain\""
     start_http --drain-timeout 20000
     cases -w whole -t "$SERVER_PID" <<'EOT'
-fifty | 9112 9.3.2 | "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"*50 => 200*50 body "abc" ends
+many | 9112 9.3.2 | "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"*800 => 200*800 body "abc" ends
 EOT
     expect_exit 0
 }
@@ -435,6 +581,31 @@ EOT
         'open h' 'send h "GET /hea"' 'open b' 'send b "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhell"' \
         stop cont 'signal TERM' 'within 5000' 'eof a' 'eof k' 'eof h' 'eof b' 'close a' 'close k' 'close h' \
         'close b' gone
+    expect_exit 0
+}
+
+@test "HTTP: SIGTERM, and nobody else is accepted" {
+    about "connected to both ports after SIGTERM, while a client that had not taken its answer kept the server draining" \
+        "close every listener first" "$HERE, \"Drain\""
+    start_http --drain-timeout 5000
+    probe 'within 10000' 'open p' 'pour p blocks' 'signal TERM' gone &
+    local probe_pid=$!
+    wait_for_log 'what=drain '
+    probe refused
+    http_probe refused
+    wait "$probe_pid"
+    expect_exit 0
+}
+
+# More than are accepted in one go.
+@test "HTTP: SIGTERM, and who waits in the accept queue is answered" {
+    about "let 300 clients connect and ask while the server was stopped, sent SIGTERM, let it go on" \
+        "accept until EAGAIN before closing a listener, each of them" "$HERE, \"Drain\""
+    start_http --drain-timeout 20000
+    local i
+    for i in {1..300}; do
+        echo "waits $i | 9112 9.6 | POST HOST LEN5 END \"hello\" => 200 body \"hello\" ends"
+    done | cases -w whole -j 400 -t "$SERVER_PID"
     expect_exit 0
 }
 
@@ -578,23 +749,57 @@ EOT
     end_server
 }
 
+@test "HTTP: no count is lost when many count" {
+    about "let 500 clients send 20 messages of 6 bytes each, all at once, and compared /metrics before and after" \
+        "one writer for each counter, or an atomic addition" "$HERE, \"Numbers to watch\""
+    local i lines=('open x*500')
+    for i in {1..20}; do lines+=('echo x "hello\n"'); done
+    SPENT=0 FETCHES=0
+    start_http -t 8
+    snapshot "$BATS_TEST_TMPDIR/before"
+    FETCHES=0
+    probe 'within 10000' "${lines[@]}"
+    snapshot "$BATS_TEST_TMPDIR/after"
+    expect_grown server_received_bytes_total $((500 * 20 * 6 + FETCHES * SENT))
+    expect_grown server_connections_accepted_total $((500 + FETCHES))
+    expect_grown 'server_connections_closed_total{cause="client"}' 500
+    end_server
+}
+
+# The main thread, which counts who is open, is done with those who left when it has handed
+# one request on and comes to the next.
+@test "HTTP: who has left is not open any more" {
+    about "let 20 clients leave, then asked for /metrics on a connection from before" \
+        "count again when a connection is freed, not only when one is accepted" "$HERE, \"Numbers to watch\""
+    start_http
+    http_probe 'open w' 'send w "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' 'find w "\r\n\r\nok"' mark \
+        'open x*20' 'send x "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' 'expect x "HTTP/1.1 200 OK\r\n"' \
+        'close x' 'grew fds max=0' 'send w "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' 'find w "\r\n\r\nok"' \
+        'send w "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"' 'find w "\nserver_connections_open 1\n"'
+    end_server
+}
+
 @test "HTTP: bytes sent are counted, once" {
     about "fetched pages, counted their bytes, and compared /metrics before and after" \
         "what send took, no more" "$HERE, \"Numbers to watch\""
-    local path sent
+    local path sent asked=0 echoed
     SPENT=0 FETCHES=0
     start_http
     snapshot "$BATS_TEST_TMPDIR/before"
     SPENT=$FETCHED # it was not yet sent when it was counted
     for path in / /healthz /stats /metrics; do
         fetch "$path" "$BATS_TEST_TMPDIR/page"
-        SPENT=$((SPENT + FETCHED))
+        SPENT=$((SPENT + FETCHED)) asked=$((asked + SENT))
     done
     probe 'visit 1 "hello"'
-    probe 'open a' 'echo a "0123456789"' 'stream a 300000'
-    SPENT=$((SPENT + 5 + 10 + 300000))
+    # Much of this has to wait until it can be sent.
+    probe 'within 10000' 'open a rcvbuf=4096' 'echo a "0123456789"' 'pour a blocks' 'drink a'
+    FETCHES=0
     snapshot "$BATS_TEST_TMPDIR/after"
-    sent=$((SPENT - FETCHED)) # likewise
+    # Echo has sent what it has received, which is all but the requests.
+    echoed=$(($(grown server_received_bytes_total) - asked - FETCHES * SENT))
+    ((echoed > 100000)) || report "$echoed bytes received for echo" "more than 100,000"
+    sent=$((SPENT + echoed - FETCHED)) # the last answer left after it was made
     expect_grown server_sent_bytes_total "$sent"
     end_server
 }
