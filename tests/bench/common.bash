@@ -20,7 +20,7 @@ HEADER+=,requests,rps,mb_per_s,p50_us,p99_us,p999_us,max_us,server_cpu_s,load_cp
 HEADER+=,ctx_per_request,rss_kb
 
 WORK=$(mktemp -d) || exit 1
-PID='' PORT='' WHY=''
+PID='' PORT='' WHY='' NEIGHBOUR=''
 SERVERS=() WORKLOADS=()
 declare -A COMMAND KIND # of each server: course, peer or http
 declare -A WORKLOAD     # "NAME field" -> value
@@ -28,7 +28,7 @@ declare -A GIVEN_UP     # "SERVER WORKLOAD" -> why
 
 clean_up() {
     server_stop
-    [[ -z ${NEIGHBOUR-} ]] || kill "$NEIGHBOUR" 2>/dev/null
+    neighbour_stop
     rm -rf "$WORK"
 }
 trap clean_up EXIT
@@ -194,12 +194,13 @@ server_stop() {
 # ---- workloads --------------------------------------------------------------------
 
 # add_workload NAME KEY=VALUE...: connections, idle, size, depth; wait and burn (in us) with
-# threads: what each request does in the server; protocol: echo or http.
+# threads: what each request does in the server; protocol: echo or http; neighbour=1: beside a
+# process that computes all the time.
 add_workload() {
     local name=$1 pair
     WORKLOADS+=("$name")
     for pair in connections=64 idle=0 size=64 depth=1 wait=0 burn=0 threads= protocol=echo \
-        "seconds=${SECONDS_EACH:-0.8}" "${@:2}"; do
+        neighbour=0 "seconds=${SECONDS_EACH:-0.8}" "${@:2}"; do
         WORKLOAD["$name ${pair%%=*}"]=${pair#*=}
     done
 }
@@ -228,6 +229,19 @@ can() {
             (($(field "$workload" burn) == 0)) || [[ $command == *'{burn}'* ]]
             ;;
     esac
+}
+
+# It is nailed to no core, and ends by itself.
+neighbour_start() {
+    timeout $RUN_LIMIT_S bash -c 'while :; do :; done' &
+    NEIGHBOUR=$!
+}
+
+neighbour_stop() {
+    [[ -n $NEIGHBOUR ]] || return 0
+    kill "$NEIGHBOUR" 2>/dev/null
+    wait "$NEIGHBOUR" 2>/dev/null
+    NEIGHBOUR=''
 }
 
 # tree_cpu: CPU time of the server and of the processes that it started, in hundredths of
@@ -303,9 +317,14 @@ row() {
 measure() {
     local how=with_load status=0
     [[ $(field "$3" protocol) != http ]] || how=with_wrk
-    server_start "$2" "$3" || return 1
-    $how "$2" "$3" >"$WORK/words" || status=1
-    server_stop
+    [[ $(field "$3" neighbour) == 0 ]] || neighbour_start
+    if server_start "$2" "$3"; then
+        $how "$2" "$3" >"$WORK/words" || status=1
+        server_stop
+    else
+        status=1
+    fi
+    neighbour_stop
     ((status == 0)) && row "$1" "$3" "$2" <"$WORK/words"
 }
 
