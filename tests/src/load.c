@@ -38,6 +38,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -55,11 +56,10 @@
 #define CONNECTIONS_MAX 20000 /* below the 28,000 ephemeral ports of Linux */
 #define SIZE_MAX_BYTES (1024 * 1024)
 #define DEPTH_MAX 1024
-#define DURATION_MAX_S 60.0     /* no run outlives this by much; set-up: SET_UP_LIMIT_S */
-#define SET_UP_LIMIT_S 30.0     /* for all connects and the idle ones' first message */
-#define CALL_LIMIT_S 5          /* for one connect, or one reply to an idle connection */
-#define FIRST_LIMIT_S 5.0       /* for the first reply on every connection */
-#define FIRST_CHECK_NS 5000000U /* how often we look whether all have had it */
+#define DURATION_MAX_S 60.0 /* no run outlives this by much; set-up: SET_UP_LIMIT_S */
+#define SET_UP_LIMIT_S 30.0 /* for all connects and the idle ones' first message */
+#define CALL_LIMIT_S 5      /* for one connect, or one reply to an idle connection */
+#define FIRST_LIMIT_S 5.0   /* for the first replies, all together */
 #define EVENTS_MAX 256
 #define CHUNK_MAX (256 * 1024) /* the most that one send or recv moves */
 #define PATTERN_PERIOD 65521   /* prime, so that no message size divides it */
@@ -123,6 +123,7 @@ static int conns_alive;
 static int conns_served; /* have had a reply */
 static int epfd;
 static struct histogram latencies;
+static bool looping;   /* each reply lets the next message go */
 static bool in_window; /* replies count only between the two ends */
 static uint64_t replies_total;
 static int errors;
@@ -540,7 +541,7 @@ static bool conn_receive(struct conn *c, bool ending)
     now = now_ns();
     c->received += (uint64_t)n;
     done = conn_complete(c, now);
-    if (done > 0)
+    if (done > 0 && looping)
         conn_issue(c, done, now);
     return c->fd >= 0 && (ending || (size_t)n == sizeof input);
 }
@@ -559,13 +560,14 @@ static void conn_event(struct conn *c, uint32_t events)
             ;
 }
 
-/* Runs until the time is up or no connection is left; returns the time. */
-static uint64_t run_until(uint64_t end_ns)
+/* Runs until the time is up, so many connections are served, or none is left; returns the
+ * time. */
+static uint64_t run_until(uint64_t end_ns, int served_wanted)
 {
     struct epoll_event events[EVENTS_MAX];
     uint64_t now = now_ns();
 
-    while (now < end_ns && conns_alive > 0) {
+    while (now < end_ns && conns_alive > 0 && conns_served < served_wanted) {
         int timeout_ms = (int)((end_ns - now) / 1000000U) + 1;
         int n = epoll_wait(epfd, events, EVENTS_MAX, timeout_ms);
 
@@ -578,16 +580,30 @@ static uint64_t run_until(uint64_t end_ns)
     return now;
 }
 
-/* A server that accepts one connection per round of its loop may need seconds
- * for a thousand, while it serves the first ones at full speed. The clock must
- * not start before. Where some are never served (one blocking server, many
- * clients), we go on after the limit and `served` tells. */
-static void run_until_all_served(void)
+/* One message on each connection, in turn. If all began at once, a server that accepts
+ * one connection per round of its loop would serve the first ones at full speed and need
+ * long to see the last. Where some are never served (a blocking server, many clients), we
+ * go on after the limit, and `served` tells. */
+static void first_messages(void)
 {
-    uint64_t now = now_ns(), limit_ns = now + (uint64_t)(FIRST_LIMIT_S * 1e9);
+    uint64_t limit_ns = now_ns() + (uint64_t)(FIRST_LIMIT_S * 1e9);
 
-    while (conns_served < opt.connections && conns_alive > 0 && now < limit_ns)
-        now = run_until(now + FIRST_CHECK_NS);
+    for (int i = 0; i < opt.connections; i++) {
+        conn_issue(&conns[i], 1, now_ns());
+        run_until(limit_ns, i + 1);
+    }
+}
+
+/* From here on each connection keeps as many messages on their way as it may. */
+static void start_loop(void)
+{
+    looping = true;
+    for (int i = 0; i < opt.connections; i++) {
+        uint64_t begun = conns[i].issued / opt.size - conns[i].replies;
+
+        if (conns[i].fd >= 0)
+            conn_issue(&conns[i], (uint64_t)opt.depth - begun, now_ns());
+    }
 }
 
 static void check_idle(void)
@@ -734,16 +750,15 @@ int main(int argc, char **argv)
     open_idle(from_ns);
     open_conns(from_ns);
 
-    for (int i = 0; i < opt.connections; i++)
-        conn_issue(&conns[i], (uint64_t)opt.depth, now_ns());
-    run_until_all_served();
-    run_until(now_ns() + (uint64_t)(opt.warm_up_s * 1e9));
+    first_messages();
+    start_loop();
+    run_until(now_ns() + (uint64_t)(opt.warm_up_s * 1e9), INT_MAX);
 
     read_server(&begin);
     cpu_ns = own_cpu_ns();
     in_window = true;
     from_ns = now_ns();
-    to_ns = run_until(from_ns + (uint64_t)(opt.duration_s * 1e9));
+    to_ns = run_until(from_ns + (uint64_t)(opt.duration_s * 1e9), INT_MAX);
     cpu_ns = own_cpu_ns() - cpu_ns;
     read_server(&end);
     check_idle();
