@@ -173,7 +173,7 @@ server_start() {
     if ! wait_until $START_LIMIT_MS $ready; then
         WHY="it does not accept within $((START_LIMIT_MS / 1000)) s"
     elif has_ended "$PID"; then
-        WHY="it ended at the start: $(tail -n 1 "$WORK/err")"
+        WHY="it ended at the start: $(head -n 1 "$WORK/err")"
     else
         [[ ${KIND[$name]} != course || $(field "$workload" protocol) != http ]] || PORT=$HTTP_PORT
         return 0
@@ -271,7 +271,7 @@ with_load() {
 # wrk measures whole seconds.
 with_wrk() {
     local before after seconds
-    seconds=$(awk -v s="$(field "$2" seconds)" 'BEGIN { print s > 1 ? int(s + .5) : 1 }')
+    seconds=$(awk -v s="$(field "$2" seconds)" 'BEGIN { print (s > 1 ? int(s + .5) : 1) }')
     before=$(tree_cpu)
     timeout -k 1 $RUN_LIMIT_S wrk -t 1 -c "$(field "$2" connections)" -d "${seconds}s" \
         --latency "http://127.0.0.1:$PORT/healthz" >"$WORK/wrk" 2>&1 || {
