@@ -5,14 +5,15 @@ directory = $(filter step$(1)_%,$(STEPS))
 before = $(word $(shell expr $(1) - 1),$(STEPS))
 
 PORT ?= 8080
+HTTP_PORT ?= 8081
 
 all: $(STEPS) ## build the servers of all steps
 
 $(STEPS):
 	@$(MAKE) --no-print-directory -C $@
 
-run: step05_final ## run the final server (PORT=8080)
-	@exec step05_final/server -p $(PORT)
+run: step05_final ## run the final server: echo and HTTP (PORT=8080 HTTP_PORT=8081)
+	@exec step05_final/server -p $(PORT) --http $(HTTP_PORT)
 
 tools:
 	@$(MAKE) -s -C tests
@@ -60,10 +61,10 @@ figure: $(if $(MEASURE),all tools) ## draw tests/bench/figure.svg; MEASURE=1 mea
 	@tests/bench/figure
 
 format: ## lay out all C code as .clang-format says
-	clang-format -i step*/*.[ch] tests/src/*.[ch] tests/unit/*.c exercises/*/*.[ch]
+	clang-format -i step*/*.[ch] tests/src/*.[ch] tests/unit/*.c tests/fuzz/*.c
 
 clean: ## remove all that was built
-	@for d in $(STEPS) tests exercises/http; do $(MAKE) -s -C $$d clean; done
+	@for d in $(STEPS) tests; do $(MAKE) -s -C $$d clean; done
 	rm -rf step*/build-* tests/mutants/work
 
 help: ## this list

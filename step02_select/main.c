@@ -67,7 +67,10 @@ static bool announce(int listener)
 {
     char name[NET_NAME_MAX];
 
-    net_local_name(listener, name);
+    if (!net_local_name(listener, name)) {
+        fprintf(stderr, "server: cannot find out the port: %s\n", strerror(errno));
+        return false;
+    }
     if (printf("listening on %s\n", name) > 0 && fflush(stdout) == 0)
         return true;
     fprintf(stderr, "server: cannot write to stdout: %s\n", strerror(errno));

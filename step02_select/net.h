@@ -23,8 +23,9 @@ int net_listen(const struct sockaddr_storage *address);
  * (accept(2)). */
 int net_accept(int listener);
 
-/* Writes the address that fd is bound to, as "127.0.0.1:8080" or "[::1]:8080". */
-void net_local_name(int fd, char name[NET_NAME_MAX]);
+/* Writes the address that fd is bound to, as "127.0.0.1:8080" or "[::1]:8080".
+ * False and errno: the kernel does not say (getsockname(2)). */
+bool net_local_name(int fd, char name[NET_NAME_MAX]);
 
 /* Raises the soft limit of open descriptors to the hard one, as every connection
  * needs a descriptor. Returns the limit now in force (getrlimit(2)). */

@@ -85,13 +85,15 @@ static void format_name(const struct sockaddr_storage *address, char name[NET_NA
     }
 }
 
-void net_local_name(int fd, char name[NET_NAME_MAX])
+bool net_local_name(int fd, char name[NET_NAME_MAX])
 {
     struct sockaddr_storage address = {.ss_family = AF_INET};
     socklen_t length = sizeof address;
 
-    getsockname(fd, (struct sockaddr *)&address, &length);
+    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+        return false;
     format_name(&address, name);
+    return true;
 }
 
 unsigned long net_raise_descriptor_limit(void)

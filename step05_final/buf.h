@@ -1,8 +1,9 @@
 /* buf.h - bytes in a row, of which a part is used.
  *
- * data[begin..end) are the bytes; what is before has been taken, what is behind
- * has room. The memory is either lent to the buffer or its own (buf_copy); who
- * calls knows which. No locks: a buffer has the owner of what it is part of.
+ * data[begin..end) are the bytes; what is before has been taken, what is behind, up to
+ * size, has room. The memory is either lent to the buffer, or its own: then it comes from
+ * buf_reserve and the functions that call it, and goes by buf_free. Who calls knows
+ * which. No locks: a buffer has the owner of what it is part of.
  */
 #ifndef BUF_H
 #define BUF_H
@@ -10,9 +11,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* All zero is an empty buffer without memory. */
 struct buf {
     char *data;
-    size_t begin, end;
+    size_t begin, end, size;
 };
 
 static inline size_t buf_len(const struct buf *buf)
@@ -25,24 +27,33 @@ static inline char *buf_bytes(const struct buf *buf)
     return buf->data + buf->begin;
 }
 
+/* Bytes that fit behind those that are there. */
+static inline size_t buf_room(const struct buf *buf)
+{
+    return buf->size - buf->end;
+}
+
 /* Takes len bytes from the front. */
 static inline void buf_take(struct buf *buf, size_t len)
 {
     buf->begin += len;
 }
 
-/* Moves the bytes of from, with the memory that they are in, to the empty to. */
-static inline void buf_move(struct buf *to, struct buf *from)
-{
-    *to = *from;
-    *from = (struct buf){0};
-}
+/* The next three are for a buffer with memory of its own, or none yet. False: no memory,
+ * and the buffer is as it was. */
 
-/* Makes the empty to a copy of from's bytes in memory of its own, just large enough.
- * False: no memory, and to is as it was. */
-bool buf_copy(struct buf *to, const struct buf *from);
+/* Makes room for len bytes more. At least doubles what is there, so that a buffer that
+ * grows by small pieces copies each byte once or twice, not once a piece. */
+bool buf_reserve(struct buf *buf, size_t len);
 
-/* Gives back memory from buf_copy; the buffer is empty then. */
+/* Puts len bytes behind those that are there. */
+bool buf_append(struct buf *buf, const char *bytes, size_t len);
+
+/* The same with text, as by printf. */
+bool buf_printf(struct buf *buf, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Gives back the buffer's own memory; the buffer is empty then. */
 void buf_free(struct buf *buf);
 
 #endif

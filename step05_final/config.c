@@ -3,34 +3,78 @@
 #include <errno.h>
 #include <getopt.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_ADDRESS "127.0.0.1" /* a course server is nobody else's business */
 #define DEFAULT_PORT 8080
-#define DEFAULT_MAX_CONNECTIONS 16384 /* 10,000 is the goal; each may keep 32 KiB */
-#define DEFAULT_IDLE_MS 60000         /* a client that says nothing has left, mostly */
-#define DEFAULT_WRITE_MS 30000        /* 32 KiB in that time is slower than a modem */
-#define DEFAULT_DRAIN_MS 1000         /* who sends SIGTERM often sends SIGKILL soon */
 #define PORT_MAX 65535
 #define THREADS_MIN_DEFAULT 4 /* even one core can wait for four databases */
 #define THREADS_MAX 1024
-#define CONNECTIONS_MAX 1000000
 #define DELAY_US_MAX 60000000   /* a minute: longer is surely a typing error */
 #define TIMEOUT_MS_MAX 86400000 /* a day */
+#define CONNECTIONS_MAX 1000000
+#define BYTES_MAX (1 << 30)
+#define COUNT_MAX 1000000000
 
-enum long_option { MAX_CONNECTIONS = 256, IDLE, WRITE, DRAIN, LOG_LEVEL, SCHED };
+/* The long options with a number. Each default has its reason in the README. */
+static const struct limit {
+    const char *name, *unit;
+    size_t offset; /* in struct config */
+    unsigned min, max, standard;
+    const char *help;
+} limits[] = {
+#define MEMBER(member) offsetof(struct config, member)
+    {"max-connections", "N", MEMBER(max_connections), 1, CONNECTIONS_MAX, 16384,
+        "open at once; later clients are turned away"},
+    {"idle-timeout", "MS", MEMBER(idle_ms), 0, TIMEOUT_MS_MAX, 60000,
+        "for a client to say something; 0: for ever"},
+    {"write-timeout", "MS", MEMBER(write_ms), 0, TIMEOUT_MS_MAX, 30000,
+        "for a client to take an answer; 0: for ever"},
+    {"header-timeout", "MS", MEMBER(head_ms), 0, TIMEOUT_MS_MAX, 10000,
+        "from the first byte of an HTTP request to the end of its header; 0: for ever"},
+    {"body-timeout", "MS", MEMBER(body_ms), 0, TIMEOUT_MS_MAX, 30000,
+        "from there to the end of its body; 0: for ever"},
+    {"max-line", "BYTES", MEMBER(line_max), 1, BYTES_MAX, 8192,
+        "of an HTTP request line"},
+    {"max-header", "BYTES", MEMBER(fields_max), 1, BYTES_MAX, 16384,
+        "of all header fields of a request"},
+    {"max-fields", "N", MEMBER(field_count_max), 1, COUNT_MAX, 100,
+        "header fields of a request"},
+    {"max-body", "BYTES", MEMBER(body_max), 0, BYTES_MAX, 1048576, "of a request's body"},
+    {"max-requests", "N", MEMBER(requests_max), 0, COUNT_MAX, 10000,
+        "on one HTTP connection; 0: no limit"},
+    {"drain-delay", "MS", MEMBER(drain_delay_ms), 0, TIMEOUT_MS_MAX, 0,
+        "after SIGTERM or SIGINT go on, while /healthz says 503"},
+    {"drain-timeout", "MS", MEMBER(drain_ms), 0, TIMEOUT_MS_MAX, 1000,
+        "then, for all to end"},
+#undef MEMBER
+};
 
-static const struct option long_options[] = {
-    {"max-connections", required_argument, NULL, MAX_CONNECTIONS},
-    {"idle-timeout", required_argument, NULL, IDLE},
-    {"write-timeout", required_argument, NULL, WRITE},
-    {"drain-timeout", required_argument, NULL, DRAIN},
+#define LIMITS (sizeof limits / sizeof limits[0])
+
+/* What getopt_long returns for the long options: first the limits, in their order. */
+enum { FIRST_LONG = 256, HTTP = FIRST_LONG + LIMITS, LOG_LEVEL, ACCESS_LOG, SCHED };
+
+static const struct option other_options[] = {
+    {"http", required_argument, NULL, HTTP},
     {"log-level", required_argument, NULL, LOG_LEVEL},
+    {"access-log", no_argument, NULL, ACCESS_LOG},
     {"sched", required_argument, NULL, SCHED},
     {NULL, 0, NULL, 0},
 };
+
+#define OTHERS (sizeof other_options / sizeof other_options[0])
+
+static void list_long_options(struct option list[LIMITS + OTHERS])
+{
+    for (size_t i = 0; i < LIMITS; i++)
+        list[i] =
+            (struct option){limits[i].name, required_argument, NULL, FIRST_LONG + (int)i};
+    memcpy(list + LIMITS, other_options, sizeof other_options);
+}
 
 static void print_usage(FILE *out, const char *program)
 {
@@ -41,20 +85,23 @@ static void print_usage(FILE *out, const char *program)
         "  -w USEC  each process call waits this long, as for a database\n"
         "  -c USEC  each process call uses this much CPU time\n"
         "  -t N     worker threads, 1 to %d (default: %d, or the cores if more)\n"
-        "  -h       print this and exit\n",
+        "  -h       print this and exit\n"
+        "  --http PORT\n"
+        "      listen for HTTP/1.1 as well; 0 lets the kernel pick\n",
         program, DEFAULT_ADDRESS, DEFAULT_PORT, THREADS_MAX, THREADS_MIN_DEFAULT);
-    fprintf(out,
-        "  --max-connections N  open at once; later clients are closed (default %d)\n"
-        "  --idle-timeout MS    for a client to say something; 0: for ever (default %d)\n"
-        "  --write-timeout MS   for a client to take an answer; 0: for ever (default "
-        "%d)\n"
-        "  --drain-timeout MS   for all to end after SIGTERM or SIGINT (default %d)\n"
-        "  --log-level LEVEL    error, warn, info (default) or debug\n"
-        "  --sched POLICY       batch (default): a thread that becomes ready does not\n"
-        "                       interrupt the one at work, which is faster, but beside "
-        "a\n"
-        "                       busy neighbour process it waits longer; or normal\n",
-        DEFAULT_MAX_CONNECTIONS, DEFAULT_IDLE_MS, DEFAULT_WRITE_MS, DEFAULT_DRAIN_MS);
+    for (size_t i = 0; i < LIMITS; i++)
+        fprintf(out, "  --%s %s\n      %s (default %u)\n", limits[i].name, limits[i].unit,
+            limits[i].help, limits[i].standard);
+    fprintf(out, "  --log-level LEVEL\n"
+                 "      error, warn, info (default) or debug\n"
+                 "  --access-log\n"
+                 "      a line for each HTTP request, at the level info\n"
+                 "  --sched POLICY\n"
+                 "      batch (default): a thread that becomes ready does not interrupt "
+                 "the one\n"
+                 "      at work, which is faster, but beside a busy neighbour process it "
+                 "waits\n"
+                 "      longer; or normal\n");
 }
 
 /* strtoul alone would take "", " 1", "+1", "-1" and "1x". */
@@ -89,24 +136,34 @@ static bool parse_sched(const char *text, bool *batch)
     return *batch || strcmp(text, "normal") == 0;
 }
 
+static unsigned *limit_in(struct config *config, const struct limit *limit)
+{
+    return (unsigned *)((char *)config + limit->offset);
+}
+
+static bool parse_limit(
+    struct config *config, const struct limit *limit, const char *argument)
+{
+    unsigned *value = limit_in(config, limit);
+
+    return parse_number(argument, limit->max, value) && *value >= limit->min;
+}
+
 static bool parse_long_option(struct config *config, int option, const char *argument)
 {
     switch (option) {
-    case MAX_CONNECTIONS:
-        return parse_number(argument, CONNECTIONS_MAX, &config->max_connections) &&
-               config->max_connections > 0;
-    case IDLE:
-        return parse_number(argument, TIMEOUT_MS_MAX, &config->idle_ms);
-    case WRITE:
-        return parse_number(argument, TIMEOUT_MS_MAX, &config->write_ms);
-    case DRAIN:
-        return parse_number(argument, TIMEOUT_MS_MAX, &config->drain_ms);
+    case HTTP:
+        config->http = true;
+        return parse_number(argument, PORT_MAX, &config->http_port);
     case LOG_LEVEL:
         return log_parse_level(argument, &config->log_level);
+    case ACCESS_LOG:
+        config->access_log = true;
+        return true;
     case SCHED:
         return parse_sched(argument, &config->batch);
     default:
-        return false;
+        return parse_limit(config, &limits[option - FIRST_LONG], argument);
     }
 }
 
@@ -130,13 +187,14 @@ static bool parse_option(struct config *config, int option, const char *argument
     }
 }
 
-static void print_bad_value(const char *program, int option, const char *value)
+static void print_bad_value(
+    const char *program, int option, const char *value, const struct option options[])
 {
-    if (option < MAX_CONNECTIONS) {
+    if (option < FIRST_LONG) {
         fprintf(stderr, "%s: -%c: bad value '%s'\n", program, option, value);
         return;
     }
-    for (const struct option *o = long_options; o->name != NULL; o++)
+    for (const struct option *o = options; o->name != NULL; o++)
         if (o->val == option)
             fprintf(stderr, "%s: --%s: bad value '%s'\n", program, o->name, value);
 }
@@ -147,22 +205,27 @@ static enum config_result wrong(const char *program)
     return CONFIG_WRONG;
 }
 
-enum config_result config_parse(struct config *config, int argc, char *argv[])
+static void set_defaults(struct config *config)
 {
-    int option;
-
     *config = (struct config){
         .address = DEFAULT_ADDRESS,
         .port = DEFAULT_PORT,
         .threads = default_threads(),
-        .max_connections = DEFAULT_MAX_CONNECTIONS,
-        .idle_ms = DEFAULT_IDLE_MS,
-        .write_ms = DEFAULT_WRITE_MS,
-        .drain_ms = DEFAULT_DRAIN_MS,
         .log_level = LOG_INFO,
         .batch = true,
     };
-    while ((option = getopt_long(argc, argv, "b:p:w:c:t:h", long_options, NULL)) != -1) {
+    for (size_t i = 0; i < LIMITS; i++)
+        *limit_in(config, &limits[i]) = limits[i].standard;
+}
+
+enum config_result config_parse(struct config *config, int argc, char *argv[])
+{
+    struct option options[LIMITS + OTHERS];
+    int option;
+
+    set_defaults(config);
+    list_long_options(options);
+    while ((option = getopt_long(argc, argv, "b:p:w:c:t:h", options, NULL)) != -1) {
         if (option == 'h') {
             print_usage(stdout, argv[0]);
             return CONFIG_HELP;
@@ -170,7 +233,7 @@ enum config_result config_parse(struct config *config, int argc, char *argv[])
         if (option == '?') /* getopt_long has said what is wrong */
             return wrong(argv[0]);
         if (!parse_option(config, option, optarg)) {
-            print_bad_value(argv[0], option, optarg);
+            print_bad_value(argv[0], option, optarg, options);
             return wrong(argv[0]);
         }
     }

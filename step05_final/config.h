@@ -9,7 +9,6 @@
 #define CONFIG_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "log.h"
 
@@ -19,15 +18,29 @@ struct config {
     unsigned wait_us;    /* each process call waits this long */
     unsigned burn_us;    /* each process call uses this much CPU time */
     unsigned threads;    /* workers, at least 1 */
+    bool http;           /* listen for HTTP, too */
+    unsigned http_port;  /* as port */
 
-    /* Limits: what one client, or all together, may cost. */
+    /* Limits: what one client, or all together, may cost. Times in ms, 0: no limit, but
+     * for the last two. */
     unsigned max_connections; /* at least 1 */
-    unsigned idle_ms;         /* 0: no limit */
-    unsigned write_ms;        /* 0: no limit */
+    unsigned idle_ms;
+    unsigned write_ms;
+    unsigned head_ms;
+    unsigned body_ms;
+    unsigned drain_delay_ms;
     unsigned drain_ms;
 
+    /* Limits of an HTTP request, in bytes. */
+    unsigned line_max;
+    unsigned fields_max;
+    unsigned field_count_max; /* this one is a number of fields */
+    unsigned body_max;
+    unsigned requests_max; /* and this one of requests on a connection; 0: no limit */
+
     enum log_level log_level;
-    bool batch; /* run under SCHED_BATCH (sched(7)) */
+    bool access_log; /* a line for each HTTP request */
+    bool batch;      /* run under SCHED_BATCH (sched(7)) */
 };
 
 enum config_result {

@@ -7,9 +7,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* One recv, and so the most that a client can leave with us. Larger than most messages:
- * a recv that fills it has to be followed by another. */
+#include "buf.h"
+#include "metrics.h"
+
+/* One recv. Larger than most messages: a recv that fills it has to be followed by
+ * another. */
 #define RECV_MAX 32768
+#define RECV_MIN 4096 /* room for one when there is input already */
 
 /* The state word: the events above, seen and not used up, and two facts about the
  * connection. */
@@ -23,22 +27,68 @@ static_assert((EVENTS & (SCHEDULED | NEEDS_OUT)) == 0, "each bit means one thing
 
 /* An idle connection owns no buffer; the worker lends it its own. */
 static _Thread_local char lent[RECV_MAX];
+static _Thread_local char text[OUTPUT_TEXT_MAX];
 
-bool conn_has_output(const struct conn *conn)
+/* What a connection owns while it is not idle. */
+struct kept {
+    struct buf input;  /* has come, and cannot be answered yet */
+    struct buf output; /* the socket did not take it yet */
+    void *state;       /* the handler's */
+};
+
+static bool has_output(const struct conn *conn)
 {
-    return buf_len(&conn->output) > 0;
+    return conn->kept != NULL && buf_len(&conn->kept->output) > 0;
 }
 
-static void set_deadline(struct conn *conn, int64_t patience_ms)
+static bool has_kept_input(const struct conn *conn)
 {
-    int64_t deadline_ms =
-        patience_ms == TIMER_NEVER ? TIMER_NEVER : timer_now_ms() + patience_ms;
+    return conn->kept != NULL && buf_len(&conn->kept->input) > 0;
+}
+
+enum conn_phase conn_phase(const struct conn *conn)
+{
+    if (has_output(conn))
+        return CONN_WRITE;
+    if (conn->lingering)
+        return CONN_LINGER;
+    if (conn->next == HANDLER_HEAD)
+        return CONN_HEAD;
+    return conn->next == HANDLER_BODY ? CONN_BODY : CONN_IDLE;
+}
+
+static int64_t patience_ms(const struct conn *conn)
+{
+    const struct service *service = conn->service;
+
+    switch (conn_phase(conn)) {
+    case CONN_HEAD:
+        return service->head_ms;
+    case CONN_BODY:
+        return service->body_ms;
+    case CONN_WRITE:
+        return service->write_ms;
+    case CONN_LINGER:
+        return conn->cause == CONN_REFUSED ? service->refused_ms : service->linger_ms;
+    default:
+        return service->idle_ms;
+    }
+}
+
+/* Gives the client time for what it has to do now. */
+static void set_deadline(struct conn *conn)
+{
+    int64_t ms = patience_ms(conn);
+    int64_t deadline_ms = ms == TIMER_NEVER ? TIMER_NEVER : timer_now_ms() + ms;
 
     /* Relaxed: who acts on it claims the connection first, and looks again. */
     atomic_store_explicit(&conn->deadline_ms, deadline_ms, memory_order_relaxed);
 }
 
-struct conn *conn_new(int fd, const struct service *service, uint64_t id)
+/* ---------------------------------------------------------- birth and death */
+
+struct conn *conn_new(
+    int fd, const struct service *service, const struct log_origin *origin)
 {
     struct conn *conn = calloc(1, sizeof *conn);
 
@@ -46,8 +96,10 @@ struct conn *conn_new(int fd, const struct service *service, uint64_t id)
         return NULL;
     conn->fd = fd;
     conn->service = service;
-    conn->id = id;
-    set_deadline(conn, service->idle_ms);
+    conn->origin = *origin;
+    conn->next = HANDLER_IDLE;
+    conn->cause = CONN_CLIENT;
+    set_deadline(conn);
     return conn;
 }
 
@@ -57,10 +109,28 @@ void conn_close(struct conn *conn)
     conn->fd = -1;
 }
 
+static void forget_state(struct conn *conn)
+{
+    if (conn->kept->state != NULL)
+        conn->service->handler->forget(conn->kept->state);
+    conn->kept->state = NULL;
+}
+
+static void free_kept(struct conn *conn)
+{
+    if (conn->kept == NULL)
+        return;
+    forget_state(conn);
+    buf_free(&conn->kept->input);
+    buf_free(&conn->kept->output);
+    free(conn->kept);
+    conn->kept = NULL;
+}
+
 void conn_free(struct conn *conn)
 {
     assert(conn->fd < 0);
-    buf_free(&conn->output);
+    free_kept(conn);
     free(conn);
 }
 
@@ -99,18 +169,25 @@ static unsigned take_events(struct conn *conn)
                         &conn->state, ~(unsigned)EVENTS, memory_order_acquire);
 }
 
+/* Is there something to do for which no event need come? */
+static bool can_go_on(const struct conn *conn)
+{
+    return conn->next == HANDLER_AGAIN && !has_output(conn);
+}
+
 /* Puts back the events that were not used up, by OR, for others may have come since,
- * and ends the ownership unless one of them matters now. True: it has ended, and the
+ * and ends the ownership unless there is something to do now. True: it has ended, and the
  * connection may be another thread's already. */
 static bool give_back(struct conn *conn, unsigned unused)
 {
-    unsigned needs_out = conn_has_output(conn) ? NEEDS_OUT : 0;
+    unsigned facts = has_output(conn) ? NEEDS_OUT : 0;
+    bool busy = can_go_on(conn);
     unsigned before = atomic_load_explicit(&conn->state, memory_order_relaxed);
     unsigned after;
 
     do {
-        after = ((before | unused) & EVENTS) | needs_out;
-        if (matters(after))
+        after = ((before | unused) & EVENTS) | facts;
+        if (busy || matters(after))
             after |= SCHEDULED;
         /* Release: what we did to the connection comes before the next owner's turn. */
     } while (!atomic_compare_exchange_weak_explicit(
@@ -140,55 +217,176 @@ void conn_release(struct conn *conn)
 /* An error of one connection ends it, and nothing else. */
 static bool fail(struct conn *conn, int error)
 {
-    conn->error = error;
+    conn->error = (unsigned short)error;
+    if (!conn->lingering)
+        conn->cause = CONN_ERROR;
     return false;
 }
 
-/* Sends what can be sent of out. False: the connection is at its end. */
-static bool send_some(struct conn *conn, struct buf *out)
+/* What a send that may be tried later said. False: the connection is at its end. */
+static bool was_sent(struct conn *conn, ssize_t n)
 {
-    ssize_t n;
-
-    do
-        n = send(conn->fd, buf_bytes(out), buf_len(out), 0);
-    while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN || fail(conn, errno);
-    buf_take(out, (size_t)n);
+    metrics_add(METRIC_SENT, (uint64_t)n);
     return true;
+}
+
+/* Sends what can be sent of out. False: the connection is at its end. */
+static bool send_some(struct conn *conn, struct output *out)
+{
+    struct iovec *parts = out->parts + out->first;
+    unsigned count = out->count - out->first;
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+    ssize_t n;
+
+    do /* mostly it is one part, for which send is the shorter way */
+        n = count == 1 ? send(conn->fd, parts->iov_base, parts->iov_len, 0)
+                       : sendmsg(conn->fd, &message, 0);
+    while (n < 0 && errno == EINTR);
+    if (n > 0)
+        output_take(out, (size_t)n);
+    return was_sent(conn, n);
 }
 
 /* The socket was full once. It is the client's turn to read: until all is sent, we
  * do not read from it (backpressure). */
 static bool write_output(struct conn *conn, unsigned *events)
 {
-    if (!send_some(conn, &conn->output))
+    struct buf *output = &conn->kept->output;
+    ssize_t n;
+
+    do
+        n = send(conn->fd, buf_bytes(output), buf_len(output), 0);
+    while (n < 0 && errno == EINTR);
+    if (!was_sent(conn, n))
         return false;
-    if (conn_has_output(conn)) {
+    if (n > 0)
+        buf_take(output, (size_t)n);
+    if (has_output(conn)) {
         *events &= ~(unsigned)CONN_WRITABLE; /* used up; the next edge brings it back */
         return true;
     }
-    buf_free(&conn->output);
-    set_deadline(conn, conn->service->idle_ms);
+    buf_free(output);
+    if (!has_kept_input(conn) && conn->kept->state == NULL)
+        free_kept(conn);
+    set_deadline(conn);
     return true;
 }
 
-/* Answers in, which stands in lent memory, as far as the socket takes the answer now,
- * and keeps a copy of the rest. */
-static bool answer(struct conn *conn, struct buf *in, unsigned *events)
+/* To close would say the same to the client, with a risk: if something that it sent is
+ * unread then, or comes later, TCP sends a reset (RFC 9293, section 3.6.1, SHLD-3), and
+ * that takes from the client what it has not read yet. So: a FIN, and wait for its FIN.
+ */
+static void say_goodbye(struct conn *conn, enum conn_cause cause)
 {
-    struct buf out = {0};
+    shutdown(conn->fd, SHUT_WR);
+    free_kept(conn);
+    conn->lingering = true;
+    conn->next = HANDLER_END;
+    conn->cause = cause;
+    set_deadline(conn);
+}
 
-    conn->service->handler->handle(in, &out);
-    if (buf_len(&out) > 0 && !send_some(conn, &out))
+/* If just one row of bytes is left of out, and it stands in memory that is a buffer's own
+ * and has nothing else in it that is needed, the memory becomes to's, and nothing is
+ * copied. */
+static bool take_over(struct buf *to, const struct output *out, struct buf *memory)
+{
+    const struct iovec *part = &out->parts[out->first];
+    const char *at = part->iov_base;
+
+    if (out->count - out->first != 1 || memory->data == NULL || at < memory->data ||
+        at >= memory->data + memory->size)
         return false;
-    if (buf_len(&out) > 0) {
-        if (!buf_copy(&conn->output, &out))
-            return fail(conn, ENOMEM);
-        *events &= ~(unsigned)CONN_WRITABLE;
+    *to = *memory;
+    to->begin = (size_t)(at - to->data);
+    to->end = to->begin + part->iov_len;
+    *memory = (struct buf){0};
+    return true;
+}
+
+static bool keep_output(struct conn *conn, struct output *out)
+{
+    struct kept *kept = conn->kept;
+
+    if (take_over(&kept->output, out, &out->owned))
+        return true;
+    if (buf_len(&kept->input) == 0 && take_over(&kept->output, out, &kept->input))
+        return true;
+    if (!buf_reserve(&kept->output, out->len))
+        return false;
+    for (unsigned i = out->first; i < out->count; i++)
+        buf_append(&kept->output, out->parts[i].iov_base, out->parts[i].iov_len);
+    return true;
+}
+
+/* Keeps what is left of input and output, and the handler's state. in is lent memory or
+ * the connection's own. False: no memory. */
+static bool keep_rest(struct conn *conn, struct buf *in, struct output *out, void *state)
+{
+    if (conn->kept == NULL) {
+        if (buf_len(in) == 0 && out->len == 0 && state == NULL)
+            return true;
+        conn->kept = calloc(1, sizeof *conn->kept);
+        if (conn->kept == NULL) {
+            if (state != NULL)
+                conn->service->handler->forget(state);
+            return false;
+        }
     }
-    set_deadline(
-        conn, conn_has_output(conn) ? conn->service->write_ms : conn->service->idle_ms);
+    conn->kept->state = state;
+    if (out->len > 0 && !keep_output(conn, out))
+        return false;
+    if (in != &conn->kept->input)
+        return buf_append(&conn->kept->input, buf_bytes(in), buf_len(in));
+    if (buf_len(in) == 0)
+        buf_free(in);
+    if (!has_kept_input(conn) && !has_output(conn) && state == NULL)
+        free_kept(conn);
+    return true;
+}
+
+/* Lets the handler answer what is in `in`, sends that as far as the socket takes it, and
+ * keeps the rest of both. False: the connection is at its end. */
+static bool converse(struct conn *conn, struct buf *in, unsigned *events)
+{
+    const struct handler *handler = conn->service->handler;
+    enum conn_phase phase = conn_phase(conn);
+    unsigned answered = conn->answered;
+    bool draining = atomic_load_explicit(&conn->service->draining, memory_order_relaxed);
+    struct output out;
+    struct dialog dialog = {
+        .in = in,
+        .out = &out,
+        .state = conn->kept != NULL ? conn->kept->state : NULL,
+        .answered = answered,
+        .draining = draining,
+        .last = draining && !conn_has_input(conn),
+        .origin = &conn->origin,
+    };
+
+    output_begin(&out, text);
+    conn->next = (unsigned char)handler->handle(handler, &dialog);
+    conn->answered = dialog.answered;
+    if (conn->next == HANDLER_END)
+        buf_take(in, buf_len(in));
+    bool sent = out.len == 0 || send_some(conn, &out);
+    bool all_sent = out.len == 0;
+    bool kept = keep_rest(conn, in, &out, dialog.state);
+    output_end(&out);
+    if (!sent)
+        return false;
+    if (!kept) /* if all is sent, the client can still be told */
+        return (all_sent && conn_excuse(conn, HANDLER_NO_MEMORY)) || fail(conn, ENOMEM);
+    if (!all_sent)
+        *events &= ~(unsigned)CONN_WRITABLE;
+    /* A client that has its next message ready at once shall not keep us for ever. */
+    if (conn->draining && dialog.last)
+        *events &= ~(unsigned)(CONN_READABLE | CONN_UNEVEN);
+    /* No byte prolongs the time for a head or a body that it is a part of. */
+    if (conn_phase(conn) != phase || conn->answered != answered)
+        set_deadline(conn);
     return true;
 }
 
@@ -198,8 +396,13 @@ static bool answer(struct conn *conn, struct buf *in, unsigned *events)
  * bytes, and recv stops short at an urgent mark. *got: bytes have come. */
 static bool read_input(struct conn *conn, unsigned *events, bool *got)
 {
-    ssize_t n = recv(conn->fd, lent, sizeof lent, 0);
+    struct buf borrowed = {.data = lent, .size = sizeof lent};
+    struct buf *in = has_kept_input(conn) ? &conn->kept->input : &borrowed;
 
+    if (in != &borrowed && !buf_reserve(in, RECV_MIN))
+        return conn_excuse(conn, HANDLER_NO_MEMORY) || fail(conn, ENOMEM);
+    size_t room = buf_room(in);
+    ssize_t n = recv(conn->fd, in->data + in->end, room, 0);
     if (n == 0)
         return false;
     if (n < 0) {
@@ -209,58 +412,81 @@ static bool read_input(struct conn *conn, unsigned *events, bool *got)
         return errno == EAGAIN || fail(conn, errno);
     }
     *got = true;
-    if ((size_t)n < sizeof lent && !(*events & CONN_UNEVEN))
+    metrics_add(METRIC_RECEIVED, (uint64_t)n);
+    if ((size_t)n < room && !(*events & CONN_UNEVEN))
         *events &= ~(unsigned)CONN_READABLE;
     if (conn->lingering)
         return true; /* it was told that nobody listens any more */
-    struct buf in = {.data = lent, .end = (size_t)n};
-    return answer(conn, &in, events);
-}
-
-/* To close would say the same to the client, with a risk: if something that it sent is
- * unread then, or comes later, TCP sends a reset (RFC 9293, section 3.6.1, SHLD-3), and
- * that takes from the client what it has not read yet. So: a FIN, and wait for its FIN.
- */
-static void say_goodbye(struct conn *conn)
-{
-    shutdown(conn->fd, SHUT_WR);
-    conn->lingering = true;
-}
-
-void conn_turn_away(struct conn *conn)
-{
-    conn->turned_away = true;
-    say_goodbye(conn);
-    set_deadline(conn, conn->service->linger_ms);
+    in->end += (size_t)n;
+    return converse(conn, in, events);
 }
 
 bool conn_has_input(const struct conn *conn)
 {
     struct pollfd socket = {.fd = conn->fd, .events = POLLIN};
 
-    return poll(&socket, 1, 0) == 1;
+    return poll(&socket, 1, 0) != 0; /* if it cannot be told, better once too often */
+}
+
+bool conn_excuse(struct conn *conn, enum handler_excuse why)
+{
+    static const enum conn_cause causes[] = {
+        [HANDLER_FULL] = CONN_REFUSED,
+        [HANDLER_LATE] = CONN_TIMEOUT,
+        [HANDLER_NO_MEMORY] = CONN_ERROR,
+    };
+    const struct handler *handler = conn->service->handler;
+    struct buf none = {0};
+    struct output out;
+    struct dialog dialog = {
+        .in = has_kept_input(conn) ? &conn->kept->input : &none,
+        .out = &out,
+        .origin = &conn->origin,
+    };
+
+    output_begin(&out, text);
+    if (handler->excuse != NULL)
+        handler->excuse(handler, why, &dialog);
+    bool told = out.len == 0 || (send_some(conn, &out) && out.len == 0);
+    output_end(&out);
+    if (told)
+        say_goodbye(conn, causes[why]);
+    return told;
+}
+
+/* Nothing is left to be answered or sent, and nothing else shall come. */
+static bool is_done(const struct conn *conn, unsigned events)
+{
+    if (conn->lingering || has_output(conn))
+        return false;
+    if (conn->next == HANDLER_END)
+        return true;
+    return conn->draining && conn->next != HANDLER_AGAIN && !(events & CONN_READABLE);
 }
 
 /* One step of the connection's life, with the events that came; what it does not use up
  * it leaves in them. False: the connection is at its end. */
 static bool step(struct conn *conn, unsigned *events, bool *got)
 {
+    bool alive = true;
+
     if (*events & CONN_DRAIN) {
         conn->draining = true;
         *events &= ~(unsigned)CONN_DRAIN;
         *events |= CONN_READABLE | CONN_UNEVEN; /* there may be bytes without an event */
     }
-    if (conn_has_output(conn)) {
-        if ((*events & CONN_WRITABLE) && !write_output(conn, events))
-            return false;
+    if (has_output(conn)) {
+        if (*events & CONN_WRITABLE)
+            alive = write_output(conn, events);
+    } else if (can_go_on(conn)) {
+        *got = true;
+        alive = converse(conn, &conn->kept->input, events);
     } else if (*events & CONN_READABLE) {
-        if (!read_input(conn, events, got))
-            return false;
+        alive = read_input(conn, events, got);
     }
-    if (conn->draining && !conn->lingering && !conn_has_output(conn) &&
-        !(*events & CONN_READABLE))
-        say_goodbye(conn);
-    return true;
+    if (alive && is_done(conn, *events))
+        say_goodbye(conn, conn->draining ? CONN_DRAINED : CONN_DONE);
+    return alive;
 }
 
 enum conn_verdict conn_serve(struct conn *conn)

@@ -14,22 +14,15 @@
 #ifndef CONN_H
 #define CONN_H
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "buf.h"
 #include "handler.h"
+#include "log.h"
 #include "task.h"
 #include "timer.h"
-
-/* What all connections of a listener have in common. */
-struct service {
-    const struct handler *handler;
-    int64_t idle_ms;   /* a client may say nothing for so long; TIMER_NEVER: for ever */
-    int64_t write_ms;  /* and leave an answer untaken for so long; the same */
-    int64_t linger_ms; /* and stay for so long when it was turned away */
-};
 
 enum conn_event {
     CONN_READABLE = 1 << 0, /* recv has something to say: bytes, the end, an error */
@@ -44,27 +37,56 @@ enum conn_verdict {
     CONN_ENDED   /* still the caller's, to be closed; the main thread frees it */
 };
 
+/* What the client may take its time for; each has a limit in struct service. */
+enum conn_phase {
+    CONN_IDLE,  /* to say something */
+    CONN_HEAD,  /* to finish the head of a request */
+    CONN_BODY,  /* to finish its body */
+    CONN_WRITE, /* to take its answers */
+    CONN_LINGER /* to leave: we have said the last, and throw away what comes */
+};
+
+/* Why it ends. */
+enum conn_cause {
+    CONN_CLIENT, /* the client wanted to */
+    CONN_DONE,   /* we did, after our last answer */
+    CONN_ERROR,
+    CONN_TIMEOUT,
+    CONN_REFUSED, /* it was one too many */
+    CONN_DRAINED  /* the server ends */
+};
+
+struct kept;
+
+/* 10,000 of them wait most of the time: what not every one needs is in kept. */
 struct conn {
     struct task task;   /* first, so that the task is the connection */
     atomic_uint state;  /* events not used up, and whose it is; see conn.c */
     int fd;             /* fixed until it is closed; then -1 */
     struct timer timer; /* main thread only */
     const struct service *service;
+    struct log_origin origin; /* fixed */
+
     _Atomic int64_t deadline_ms; /* the owner moves it, the main thread looks */
 
     /* The owner's. */
-    struct buf output; /* what the socket did not take yet; an idle one has no memory */
-    int error;         /* errno of what ended it, 0: the client did */
-    bool draining;     /* read what is here, then shut down */
-    bool lingering;    /* shut down: only the client's end is missing */
-    bool turned_away;  /* fixed before an event can come */
-
-    uint64_t id; /* for the log; fixed */
+    struct kept *kept;    /* what is not done with: input, output; NULL: all is */
+    unsigned ready_us;    /* when it was queued; only differences mean something */
+    unsigned answered;    /* requests */
+    unsigned short error; /* errno of what ended it; 0: nothing was wrong */
+    unsigned char next;   /* enum handler_next: what the handler wants */
+    unsigned char cause;  /* enum conn_cause, once it is known */
+    bool draining;        /* answer what is here, then say goodbye */
+    bool lingering;       /* goodbye is said */
+    bool turned_away;     /* fixed before an event can come */
 };
+
+static_assert(sizeof(struct conn) <= 104, "10,000 of them, and each is mostly idle");
 
 /* A connection that owns the non-blocking socket fd. NULL: no memory, and fd still
  * belongs to the caller. service must outlive it. Main thread. */
-struct conn *conn_new(int fd, const struct service *service, uint64_t id);
+struct conn *conn_new(
+    int fd, const struct service *service, const struct log_origin *origin);
 
 /* Closes the descriptor, which the caller has taken out of the poller. The owner. */
 void conn_close(struct conn *conn);
@@ -87,14 +109,15 @@ bool conn_claim(struct conn *conn);
 /* Gives a claimed connection back. Main thread. */
 void conn_release(struct conn *conn);
 
-/* Is it the client's turn to take an answer, not to say something? The owner. */
-bool conn_has_output(const struct conn *conn);
+/* What the client takes its time for. The owner. */
+enum conn_phase conn_phase(const struct conn *conn);
 
 /* Has the client said something that is not read yet? The owner. */
 bool conn_has_input(const struct conn *conn);
 
-/* For a new connection that is one too many: the client is told goodbye, and has
- * linger_ms to leave. Main thread, before an event can come. */
-void conn_turn_away(struct conn *conn);
+/* Lets the handler say why it ends, and says goodbye: the client has linger_ms to hear
+ * it. False: it cannot be told; end it now. Main thread: a claimed connection, or a new
+ * one before an event can come. */
+bool conn_excuse(struct conn *conn, enum handler_excuse why);
 
 #endif

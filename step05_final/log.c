@@ -23,7 +23,10 @@ static enum log_level threshold = LOG_INFO;
 static int sink = STDERR_FILENO; /* or another way to the same */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned long lost; /* lock held when using this */
+
+/* Lock held when using these. */
+static uint64_t lost; /* since the last line that was written */
+static uint64_t lost_ever;
 
 bool log_parse_level(const char *text, enum log_level *level)
 {
@@ -109,6 +112,23 @@ static bool may_write(void)
            (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0);
 }
 
+/* Ends the line and writes it, or counts it as lost. */
+static void write_line(char *line, size_t used)
+{
+    pthread_mutex_lock(&lock);
+    if (lost > 0)
+        used += (size_t)snprintf(
+            line + used, TAIL_SIZE, " lost=%llu", (unsigned long long)lost);
+    line[used++] = '\n';
+    if (may_write() && write(sink, line, used) == (ssize_t)used) {
+        lost = 0;
+    } else {
+        lost++;
+        lost_ever++;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 void log_line(enum log_level level, const char *what, const char *format, ...)
 {
     char line[LINE_SIZE];
@@ -123,15 +143,59 @@ void log_line(enum log_level level, const char *what, const char *format, ...)
     va_start(arguments, format);
     used = append(line, used, format, arguments);
     va_end(arguments);
-
-    pthread_mutex_lock(&lock);
-    if (lost > 0)
-        used += (size_t)snprintf(line + used, TAIL_SIZE, " lost=%lu", lost);
-    line[used++] = '\n';
-    if (may_write() && write(sink, line, used) == (ssize_t)used)
-        lost = 0;
-    else
-        lost++;
-    pthread_mutex_unlock(&lock);
+    write_line(line, used);
     errno = saved_errno;
+}
+
+void log_about(const struct log_origin *origin, enum log_level level, const char *what,
+    const char *format, ...)
+{
+    char line[LINE_SIZE], peer[NET_NAME_MAX];
+    va_list arguments;
+
+    if (level > threshold)
+        return;
+    int saved_errno = errno;
+    net_peer_name(&origin->peer, peer);
+    size_t used = begin_line(line, level, what);
+    used = add(line, used, " conn=%llu peer=%s%s", (unsigned long long)origin->conn, peer,
+        format[0] != '\0' ? " " : "");
+    va_start(arguments, format);
+    used = append(line, used, format, arguments);
+    va_end(arguments);
+    write_line(line, used);
+    errno = saved_errno;
+}
+
+static bool is_plain(char c)
+{
+    return c > ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
+const char *log_quote(char value[LOG_VALUE_MAX], const char *bytes, size_t len)
+{
+    size_t used = 1, room = LOG_VALUE_MAX - sizeof "...\"";
+
+    value[0] = '"';
+    for (size_t i = 0; i < len; i++) {
+        if (used + sizeof "\\xHH" > room) {
+            memcpy(value + used, "...", 3);
+            used += 3;
+            break;
+        }
+        if (is_plain(bytes[i]) || bytes[i] == ' ')
+            value[used++] = bytes[i];
+        else
+            used += (size_t)sprintf(value + used, "\\x%02x", (unsigned char)bytes[i]);
+    }
+    memcpy(value + used, "\"", 2);
+    return value;
+}
+
+uint64_t log_lost(void)
+{
+    pthread_mutex_lock(&lock);
+    uint64_t n = lost_ever;
+    pthread_mutex_unlock(&lock);
+    return n;
 }

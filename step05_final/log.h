@@ -8,8 +8,18 @@
 #define LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* Which connection a line is about. */
+struct log_origin {
+    uint64_t conn; /* counted from 1 */
+    struct net_peer peer;
+};
 
 /* Reads "error", "warn", "info" or "debug". False: it is none of them. */
 bool log_parse_level(const char *text, enum log_level *level);
@@ -24,5 +34,20 @@ void log_teardown(void);
  * none. Costs next to nothing when the level is not wanted. errno stays as it is. */
 void log_line(enum log_level level, const char *what, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The same, about a connection: conn=N and peer=ADDRESS:PORT come first. */
+void log_about(const struct log_origin *origin, enum log_level level, const char *what,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Room for a value that log_quote makes, with its NUL. */
+#define LOG_VALUE_MAX 512
+
+/* Makes a value for a pair out of what a client said, which may be anything: what is not
+ * a visible ASCII character becomes \xHH, so nothing of it can end the line or speak to
+ * the terminal. Cut, with "..." at its end, where it is too long. Returns value. */
+const char *log_quote(char value[LOG_VALUE_MAX], const char *bytes, size_t len);
+
+/* How many lines were lost since the start. Any thread. */
+uint64_t log_lost(void);
 
 #endif

@@ -17,13 +17,21 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "echo.h"
+#include "http.h"
 #include "log.h"
+#include "metrics.h"
 #include "net.h"
 #include "process.h"
 #include "server.h"
 #include "timer.h"
 
 #define DESCRIPTORS_OF_OURS 100 /* more than enough beside the connections */
+
+/* For a client that was told the last to hear it and leave. Long enough for one that is
+ * still sending a large body over a slow line; one that was turned away has not begun. */
+#define LINGER_MS 5000
+#define REFUSED_LINGER_MS 1000
 
 /* If one of the first three descriptors is closed when we start, a socket would get its
  * number, and what is meant for the terminal would be sent to a client. */
@@ -75,53 +83,135 @@ static void use_batch_scheduling(void)
         log_line(LOG_WARN, "no_batch_scheduling", "err=%s", strerrorname_np(errno));
 }
 
-static int listen_on(const struct config *config)
+static int listen_on(const char *text, unsigned port)
 {
     struct sockaddr_storage address;
 
-    if (!net_parse_address(config->address, config->port, &address)) {
-        fprintf(stderr, "server: '%s' is not a numeric IPv4 or IPv6 address\n",
-            config->address);
+    if (!net_parse_address(text, port, &address)) {
+        fprintf(stderr, "server: '%s' is not a numeric IPv4 or IPv6 address\n", text);
         return -1;
     }
     int listener = net_listen(&address);
     if (listener < 0)
-        fprintf(stderr, "server: cannot listen on %s port %u: %s\n", config->address,
-            config->port, strerror(errno));
+        fprintf(stderr, "server: cannot listen on %s port %u: %s\n", text, port,
+            strerror(errno));
     return listener;
 }
 
-static bool announce(int listener)
-{
-    char name[NET_NAME_MAX];
-
-    net_local_name(listener, name);
-    if (printf("listening on %s\n", name) > 0 && fflush(stdout) == 0)
-        return true;
-    fprintf(stderr, "server: cannot write to stdout: %s\n", strerror(errno));
-    return false;
-}
+/* What is listened to, and what those who come there get. */
+struct entrance {
+    struct server_listener listener;
+    struct service service;
+    const char *words; /* before the address, when it is announced */
+};
 
 static int64_t limit_ms(unsigned ms)
 {
     return ms > 0 ? ms : TIMER_NEVER;
 }
 
-static struct server *start(
-    int listener, const sigset_t *stop, const struct config *config)
+static void set_service(
+    struct service *service, const struct handler *handler, const struct config *config)
 {
+    service->handler = handler;
+    service->idle_ms = limit_ms(config->idle_ms);
+    service->head_ms = limit_ms(config->head_ms);
+    service->body_ms = limit_ms(config->body_ms);
+    service->write_ms = limit_ms(config->write_ms);
+    service->linger_ms = LINGER_MS;
+    service->refused_ms = REFUSED_LINGER_MS;
+    atomic_init(&service->draining, false);
+}
+
+static bool open_entrance(struct entrance *entrance, const struct config *config,
+    const struct handler *handler, unsigned port, const char *words)
+{
+    entrance->words = words;
+    entrance->listener.service = &entrance->service;
+    entrance->listener.fd = listen_on(config->address, port);
+    set_service(&entrance->service, handler, config);
+    return entrance->listener.fd >= 0;
+}
+
+/* Echo, and HTTP if it is wanted. Returns how many there are; 0: not all can be had. */
+static unsigned open_entrances(struct entrance entrances[SERVER_LISTENERS_MAX],
+    struct http *http, const struct config *config)
+{
+    struct http_limits limits = {
+        .line_max = config->line_max,
+        .fields_max = config->fields_max,
+        .field_count_max = config->field_count_max,
+        .body_max = config->body_max,
+    };
+
+    if (!open_entrance(
+            &entrances[0], config, &echo_handler, config->port, "listening on"))
+        return 0;
+    if (!config->http)
+        return 1;
+    http_init(http, &limits, config->requests_max, config->access_log);
+    if (!open_entrance(
+            &entrances[1], config, &http->handler, config->http_port, "http on")) {
+        close(entrances[0].listener.fd);
+        return 0;
+    }
+    return 2;
+}
+
+/* A line for each: the tests, and other programs, read where we are. */
+static bool announce(const struct entrance entrances[], unsigned count)
+{
+    char names[SERVER_LISTENERS_MAX][NET_NAME_MAX];
+
+    for (unsigned i = 0; i < count; i++)
+        if (!net_local_name(entrances[i].listener.fd, names[i])) {
+            fprintf(stderr, "server: cannot find out the port: %s\n", strerror(errno));
+            return false;
+        }
+    for (unsigned i = 0; i < count; i++)
+        if (printf("%s %s\n", entrances[i].words, names[i]) < 0 || fflush(stdout) != 0) {
+            fprintf(stderr, "server: cannot write to stdout: %s\n", strerror(errno));
+            return false;
+        }
+    return true;
+}
+
+static struct server *start(const struct entrance entrances[], unsigned count,
+    const sigset_t *stop, const struct config *config)
+{
+    struct server_listener listeners[SERVER_LISTENERS_MAX];
     struct server_limits limits = {
         .threads = config->threads,
         .max_connections = config->max_connections,
-        .idle_ms = limit_ms(config->idle_ms),
-        .write_ms = limit_ms(config->write_ms),
+        .delay_ms = (int)config->drain_delay_ms,
         .drain_ms = (int)config->drain_ms,
     };
-    struct server *server = server_new(listener, stop, &limits);
 
+    for (unsigned i = 0; i < count; i++)
+        listeners[i] = entrances[i].listener;
+    struct server *server = server_new(listeners, count, stop, &limits);
     if (server == NULL)
         fprintf(stderr, "server: cannot start: %s\n", strerror(errno));
     return server;
+}
+
+/* From the sockets to the end. Returns the exit status. */
+static int serve(const sigset_t *stop, const struct config *config)
+{
+    struct entrance entrances[SERVER_LISTENERS_MAX];
+    struct http http;
+
+    unsigned count = open_entrances(entrances, &http, config);
+    if (count == 0)
+        return 1;
+    struct server *server = start(entrances, count, stop, config);
+    if (server == NULL)
+        return 1;
+    bool announced = announce(entrances, count);
+    if (announced && server_run(server) > 0)
+        _exit(0); /* a worker is in a long process call: the drain deadline is past */
+    server_free(server);
+    return announced ? 0 : 1;
 }
 
 int main(int argc, char *argv[])
@@ -134,22 +224,17 @@ int main(int argc, char *argv[])
     if (result != CONFIG_RUN)
         return result == CONFIG_HELP ? 0 : 2;
     handle_signals(&stop);
+    if (!metrics_setup(config.threads)) {
+        fprintf(stderr, "server: cannot start: %s\n", strerror(errno));
+        return 1;
+    }
     log_setup(config.log_level);
     raise_descriptor_limit(config.max_connections);
     if (config.batch)
         use_batch_scheduling();
     process_setup(config.wait_us, config.burn_us);
-
-    int listener = listen_on(&config);
-    if (listener < 0)
-        return 1;
-    struct server *server = start(listener, &stop, &config);
-    if (server == NULL)
-        return 1;
-    bool announced = announce(listener);
-    if (announced && server_run(server) > 0)
-        _exit(0); /* a worker is in a long process call: the drain deadline is past */
-    server_free(server);
+    int status = serve(&stop, &config);
     log_teardown();
-    return announced ? 0 : 1;
+    metrics_teardown();
+    return status;
 }

@@ -64,10 +64,34 @@ int net_listen(const struct sockaddr_storage *address)
     return fd;
 }
 
-int net_accept(int listener)
+static const unsigned char v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+static void set_peer(struct net_peer *peer, const struct sockaddr_storage *address)
 {
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+
+    if (address->ss_family == AF_INET) {
+        memcpy(peer->address, v4_mapped, sizeof v4_mapped);
+        memcpy(peer->address + sizeof v4_mapped, &v4->sin_addr, sizeof v4->sin_addr);
+        peer->port = ntohs(v4->sin_port);
+    } else {
+        memcpy(peer->address, &v6->sin6_addr, sizeof peer->address);
+        peer->port = ntohs(v6->sin6_port);
+    }
+}
+
+int net_accept(int listener, struct net_peer *peer)
+{
+    struct sockaddr_storage address = {.ss_family = AF_INET};
+    socklen_t length = sizeof address;
+
     /* The flag is not inherited from the listener on Linux (accept(2)). */
-    return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(
+        listener, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0)
+        set_peer(peer, &address);
+    return fd;
 }
 
 static void format_name(const struct sockaddr_storage *address, char name[NET_NAME_MAX])
@@ -85,13 +109,28 @@ static void format_name(const struct sockaddr_storage *address, char name[NET_NA
     }
 }
 
-void net_local_name(int fd, char name[NET_NAME_MAX])
+bool net_local_name(int fd, char name[NET_NAME_MAX])
 {
     struct sockaddr_storage address = {.ss_family = AF_INET};
     socklen_t length = sizeof address;
 
-    getsockname(fd, (struct sockaddr *)&address, &length);
+    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+        return false;
     format_name(&address, name);
+    return true;
+}
+
+void net_peer_name(const struct net_peer *peer, char name[NET_NAME_MAX])
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+
+    if (memcmp(peer->address, v4_mapped, sizeof v4_mapped) == 0) {
+        inet_ntop(AF_INET, peer->address + sizeof v4_mapped, host, sizeof host);
+        snprintf(name, NET_NAME_MAX, "%s:%d", host, peer->port);
+    } else {
+        inet_ntop(AF_INET6, peer->address, host, sizeof host);
+        snprintf(name, NET_NAME_MAX, "[%s]:%d", host, peer->port);
+    }
 }
 
 unsigned long net_raise_descriptor_limit(void)

@@ -7,6 +7,7 @@
 #define NET_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 /* Enough for "[", an IPv6 address, "]:", a port and the final NUL. */
@@ -19,12 +20,22 @@ bool net_parse_address(const char *text, unsigned port, struct sockaddr_storage 
 /* A non-blocking socket that listens on address, or -1 and errno. */
 int net_listen(const struct sockaddr_storage *address);
 
+/* Where a client is. Small, for every connection has one. */
+struct net_peer {
+    unsigned char address[16]; /* of IPv6; one of IPv4 as ::ffff:a.b.c.d (RFC 4291) */
+    uint16_t port;
+};
+
 /* The next client of listener, as a non-blocking socket, or -1 and errno
  * (accept(2)). */
-int net_accept(int listener);
+int net_accept(int listener, struct net_peer *peer);
 
-/* Writes the address that fd is bound to, as "127.0.0.1:8080" or "[::1]:8080". */
-void net_local_name(int fd, char name[NET_NAME_MAX]);
+/* Writes the address that fd is bound to, as "127.0.0.1:8080" or "[::1]:8080".
+ * False and errno: the kernel does not say (getsockname(2)). */
+bool net_local_name(int fd, char name[NET_NAME_MAX]);
+
+/* The same for a client. */
+void net_peer_name(const struct net_peer *peer, char name[NET_NAME_MAX]);
 
 /* Raises the soft limit of open descriptors to the hard one, as every connection
  * needs a descriptor. Returns the limit now in force (getrlimit(2)). */

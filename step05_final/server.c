@@ -11,11 +11,12 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "conn.h"
-#include "echo.h"
 #include "log.h"
+#include "metrics.h"
 #include "net.h"
 #include "poller.h"
 #include "pool.h"
@@ -24,20 +25,26 @@
 #define ACCEPTS_PER_WAKEUP 64 /* newcomers shall not keep us from those who are here */
 #define ACCEPT_PAUSE_MS 100   /* if no connection ends before: then look again */
 #define RECHECK_MS 100        /* a deadline of a connection that is being served */
-#define LINGER_MS 1000        /* for a client that was told goodbye to hear it */
 #define RESERVE 64        /* connections beyond the limit, only to say goodbye to them */
 #define TIMER_GRAIN_MS 50 /* deadlines are met to this: one wake-up for many of them */
 #define WAIT_MAX_MS 3600000 /* an hour: epoll_wait takes an int */
 #define STOP_GRACE_MS 100   /* for workers that are not in a long process call */
 
+/* A listening socket is the owner of itself in the poller. */
+struct listener {
+    int fd; /* -1: closed */
+    struct service *service;
+    bool ready; /* clients wait */
+};
+
 struct server {
     struct server_limits limits;
-    struct service echo;
     struct poller *poller;
     struct pool *pool;
-    int listener; /* owner of itself in the poller, as are the next two; -1: closed */
-    int signals;  /* readable while a stop signal is pending (signalfd(2)) */
-    int wakeup;   /* readable when a worker wants the main thread (eventfd(2)) */
+    struct listener listeners[SERVER_LISTENERS_MAX];
+    unsigned listener_count;
+    int signals; /* readable while a stop signal is pending (signalfd(2)); -1: none yet */
+    int wakeup;  /* readable when a worker wants the main thread (eventfd(2)); the same */
 
     /* The main thread's. */
     struct timer_heap timers; /* one per connection: also the list of them all */
@@ -46,6 +53,7 @@ struct server {
     bool out_of_descriptors;  /* said so in the log, and somebody waits ever since */
     bool full;                /* said so in the log, and nearly full ever since */
     int64_t accept_resume_ms; /* TIMER_NEVER: not paused */
+    int64_t delay_end_ms;     /* TIMER_NEVER: no delay */
     int64_t drain_end_ms;     /* TIMER_NEVER: not draining */
     unsigned stop_signals;    /* how many have come */
 
@@ -62,6 +70,33 @@ static pool_run serve;
 
 /* ---------------------------------------------------------- birth and death */
 
+/* Clients are news again. False: not for all listeners; the others stay. */
+static bool listen_again(struct server *server)
+{
+    for (unsigned i = 0; i < server->listener_count; i++) {
+        struct listener *listener = &server->listeners[i];
+        /* Who is there already need not be added again (epoll_ctl(2)). */
+        if (poller_add_level(server->poller, listener->fd, listener) < 0 &&
+            errno != EEXIST)
+            return false;
+    }
+    return true;
+}
+
+static void listen_no_more(struct server *server)
+{
+    for (unsigned i = 0; i < server->listener_count; i++)
+        poller_remove(server->poller, server->listeners[i].fd);
+}
+
+static void close_listeners(struct server *server)
+{
+    for (unsigned i = 0; i < server->listener_count; i++)
+        if (server->listeners[i].fd >= 0)
+            close(server->listeners[i].fd);
+    server->listener_count = 0;
+}
+
 static bool open_descriptors(struct server *server, const sigset_t *stop)
 {
     server->signals = signalfd(-1, stop, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -73,31 +108,32 @@ static bool open_descriptors(struct server *server, const sigset_t *stop)
     server->poller = poller_new();
     if (server->poller == NULL)
         return false;
-    return poller_add_level(server->poller, server->listener, &server->listener) == 0 &&
+    return listen_again(server) &&
            poller_add_level(server->poller, server->signals, &server->signals) == 0 &&
            poller_add_level(server->poller, server->wakeup, &server->wakeup) == 0;
 }
 
-struct server *server_new(
-    int listener, const sigset_t *stop, const struct server_limits *limits)
+struct server *server_new(const struct server_listener listeners[], unsigned count,
+    const sigset_t *stop, const struct server_limits *limits)
 {
     struct server *server = calloc(1, sizeof *server);
 
+    assert(count <= SERVER_LISTENERS_MAX);
     if (server == NULL) {
-        close(listener);
+        for (unsigned i = 0; i < count; i++)
+            close(listeners[i].fd);
+        errno = ENOMEM;
         return NULL;
     }
     server->limits = *limits;
-    server->echo = (struct service){
-        .handler = &echo_handler,
-        .idle_ms = limits->idle_ms,
-        .write_ms = limits->write_ms,
-        .linger_ms = LINGER_MS,
-    };
-    server->listener = listener;
+    server->listener_count = count;
+    for (unsigned i = 0; i < count; i++)
+        server->listeners[i] =
+            (struct listener){.fd = listeners[i].fd, .service = listeners[i].service};
     server->signals = -1;
     server->wakeup = -1;
     server->accept_resume_ms = TIMER_NEVER;
+    server->delay_end_ms = TIMER_NEVER;
     server->drain_end_ms = TIMER_NEVER;
     pthread_mutex_init(&server->dead_lock, NULL);
     if (open_descriptors(server, stop) &&
@@ -115,9 +151,15 @@ static struct conn *conn_of(struct timer *timer)
     return (struct conn *)((char *)timer - offsetof(struct conn, timer));
 }
 
-static void log_closed(const struct conn *conn)
+/* The same order, so that a number of the one is a number of the other. */
+static_assert(METRIC_CLOSED + CONN_DRAINED == METRIC_CLOSED_DRAIN, "causes");
+static_assert(METRIC_TIMEOUT + CONN_LINGER == METRIC_TIMEOUT_LINGER, "phases");
+
+static void note_end(const struct conn *conn)
 {
-    log_line(LOG_DEBUG, "closed", "conn=%llu err=%s", (unsigned long long)conn->id,
+    metrics_add(METRIC_CLOSED + conn->cause, 1);
+    log_about(&conn->origin, LOG_DEBUG, "closed", "cause=%s err=%s",
+        metrics_closed_names[conn->cause],
         conn->error == 0 ? "none" : strerrorname_np(conn->error));
 }
 
@@ -125,7 +167,7 @@ static void log_closed(const struct conn *conn)
  * keeps it open, and its events would come with a pointer to freed memory. The owner. */
 static void close_conn(struct server *server, struct conn *conn)
 {
-    log_closed(conn);
+    note_end(conn);
     poller_remove(server->poller, conn->fd);
     conn_close(conn);
 }
@@ -137,12 +179,16 @@ static void free_conn(struct server *server, struct conn *conn)
     if (conn->turned_away)
         server->turned_away--;
     conn_free(conn);
+    metrics_set(METRIC_OPEN, server->timers.count);
 }
 
 /* The end of a connection that the main thread owns. */
-static void end_conn(struct server *server, struct conn *conn, int error)
+static void end_conn(
+    struct server *server, struct conn *conn, enum conn_cause cause, int error)
 {
-    conn->error = error;
+    if (!conn->lingering) /* then it is known */
+        conn->cause = (unsigned char)cause;
+    conn->error = (unsigned short)error;
     close_conn(server, conn);
     free_conn(server, conn);
 }
@@ -176,14 +222,14 @@ void server_free(struct server *server)
         pool_free(server->pool); /* first: the workers use all the rest */
     free_dead(server);
     while (server->timers.count > 0)
-        end_conn(server, conn_of(timer_first(&server->timers)), ECANCELED);
+        end_conn(server, conn_of(timer_first(&server->timers)), CONN_DRAINED, ECANCELED);
     timer_heap_free(&server->timers);
     pthread_mutex_destroy(&server->dead_lock);
     if (server->poller != NULL)
         poller_free(server->poller);
     close_if_open(server->wakeup);
     close_if_open(server->signals);
-    close_if_open(server->listener);
+    close_listeners(server);
     free(server);
 }
 
@@ -210,22 +256,54 @@ static void bury(struct server *server, struct task *task)
         wake_main_thread(server);
 }
 
+/* Puts them at the end of the queue, all at once. */
+static void enqueue(struct server *server, struct task_list *ready, unsigned count)
+{
+    metrics_add(METRIC_QUEUED, count);
+    pool_push(server->pool, ready);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Small, for each connection keeps one; it wraps, but differences do not. */
+static unsigned now_us(void)
+{
+    return (unsigned)(now_ns() / 1000);
+}
+
+static void serve_again(struct server *server, struct conn *conn)
+{
+    struct task_list again = {NULL, NULL};
+
+    conn->ready_us = now_us();
+    task_list_append(&again, &conn->task);
+    enqueue(server, &again, 1);
+}
+
 static void serve(void *context, struct task *task)
 {
     struct server *server = context;
-    struct task_list again = {NULL, NULL};
+    struct conn *conn = (struct conn *)task;
+    uint64_t begin_ns = now_ns();
+    unsigned wait_us = (unsigned)(begin_ns / 1000) - conn->ready_us;
 
-    switch (conn_serve((struct conn *)task)) {
-    case CONN_PARKED:
-        return;
-    case CONN_AGAIN:
-        task_list_append(&again, task);
-        pool_push(server->pool, &again);
-        return;
-    case CONN_ENDED:
-        close_conn(server, (struct conn *)task);
+    metrics_add(METRIC_TAKEN, 1);
+    metrics_add_wait(wait_us);
+    enum conn_verdict verdict = conn_serve(conn);
+    /* Counted before it is queued or buried again: who sees that, sees the count. */
+    metrics_add(METRIC_TASKS, 1);
+    metrics_add(METRIC_BUSY_NS, now_ns() - begin_ns);
+    if (verdict == CONN_AGAIN) {
+        serve_again(server, conn);
+    } else if (verdict == CONN_ENDED) {
+        close_conn(server, conn);
         bury(server, task);
-        return;
     }
 }
 
@@ -240,20 +318,22 @@ static bool is_draining(const struct server *server)
  * with. So we stop listening to it, until a connection ends or some time has passed. */
 static void pause_accepting(struct server *server, int reason)
 {
-    if (!server->out_of_descriptors)
+    if (!server->out_of_descriptors) {
         log_line(LOG_WARN, "accept_paused", "err=%s open=%u", strerrorname_np(reason),
             server->timers.count);
+        metrics_add(METRIC_ACCEPT_PAUSES, 1);
+    }
     server->out_of_descriptors = true;
     atomic_store(&server->wake_on_end, true);
     server->accept_resume_ms = timer_now_ms() + ACCEPT_PAUSE_MS;
-    poller_remove(server->poller, server->listener);
+    listen_no_more(server);
 }
 
 static void resume_accepting(struct server *server)
 {
     if (server->accept_resume_ms == TIMER_NEVER)
         return;
-    if (poller_add_level(server->poller, server->listener, &server->listener) < 0) {
+    if (!listen_again(server)) {
         server->accept_resume_ms = timer_now_ms() + ACCEPT_PAUSE_MS;
         return;
     }
@@ -261,11 +341,22 @@ static void resume_accepting(struct server *server)
     atomic_store(&server->wake_on_end, is_draining(server));
 }
 
-static int64_t next_check_ms(const struct server *server, const struct conn *conn)
+static int64_t min_ms(int64_t a_ms, int64_t b_ms)
 {
-    int64_t shortest_ms = server->limits.idle_ms < server->limits.write_ms
-                              ? server->limits.idle_ms
-                              : server->limits.write_ms;
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
+static int64_t shortest_limit_ms(const struct service *service)
+{
+    int64_t shortest_ms = min_ms(service->idle_ms, service->write_ms);
+
+    shortest_ms = min_ms(shortest_ms, min_ms(service->head_ms, service->body_ms));
+    return min_ms(shortest_ms, service->linger_ms);
+}
+
+static int64_t next_check_ms(const struct conn *conn)
+{
+    int64_t shortest_ms = shortest_limit_ms(conn->service);
     int64_t deadline_ms = atomic_load_explicit(&conn->deadline_ms, memory_order_relaxed);
 
     /* Workers move the deadline without telling the timers. Whatever deadline they set
@@ -298,38 +389,56 @@ static bool is_full(struct server *server)
     return true;
 }
 
-static struct conn *new_conn(struct server *server, int fd)
+static struct conn *new_conn(
+    struct server *server, struct service *service, int fd, const struct net_peer *peer)
 {
+    struct log_origin origin = {.conn = ++server->last_id, .peer = *peer};
     struct conn *conn = NULL;
 
+    metrics_add(METRIC_ACCEPTED, 1);
     if (server->timers.count < server->limits.max_connections + RESERVE)
-        conn = conn_new(fd, &server->echo, ++server->last_id);
-    if (conn == NULL)
+        conn = conn_new(fd, service, &origin);
+    if (conn == NULL) {
         close(fd);
+        metrics_add(METRIC_CLOSED_REFUSED, 1);
+    }
     return conn;
 }
 
-static void admit(struct server *server, int fd)
+/* Last of all into the poller: from then on a worker may own it. */
+static void begin_events(struct server *server, struct conn *conn)
 {
     struct task_list ready = {NULL, NULL};
+
+    if (poller_add_edge(server->poller, conn->fd, conn) < 0) {
+        end_conn(server, conn, CONN_ERROR, errno);
+        return;
+    }
+    if (is_draining(server) && conn_notify(conn, CONN_DRAIN)) {
+        conn->ready_us = now_us();
+        task_list_append(&ready, &conn->task);
+        enqueue(server, &ready, 1);
+    }
+}
+
+static void admit(
+    struct server *server, struct service *service, int fd, const struct net_peer *peer)
+{
     bool full = is_full(server);
-    struct conn *conn = new_conn(server, fd);
+    struct conn *conn = new_conn(server, service, fd, peer);
 
     if (conn == NULL)
         return;
-    if (full) {
-        server->turned_away++;
-        conn_turn_away(conn);
-    }
-    log_line(LOG_DEBUG, "accepted", "conn=%llu", (unsigned long long)conn->id);
-    timer_add(&server->timers, &conn->timer, next_check_ms(server, conn));
-    /* Last: from now on a worker may own it, if there is something for it to do. */
-    if (poller_add_edge(server->poller, fd, conn) < 0)
-        end_conn(server, conn, errno);
-    else if (is_draining(server) && conn_notify(conn, CONN_DRAIN)) {
-        task_list_append(&ready, &conn->task);
-        pool_push(server->pool, &ready);
-    }
+    log_about(&conn->origin, LOG_DEBUG, "accepted", "service=%s", service->handler->name);
+    conn->turned_away = full;
+    server->turned_away += full;
+    bool stays = !full || conn_excuse(conn, HANDLER_FULL);
+    timer_add(&server->timers, &conn->timer, next_check_ms(conn));
+    metrics_set(METRIC_OPEN, server->timers.count);
+    if (stays)
+        begin_events(server, conn);
+    else
+        end_conn(server, conn, CONN_REFUSED, 0);
 }
 
 static bool is_shortage(int error)
@@ -340,12 +449,14 @@ static bool is_shortage(int error)
 enum accepted { ACCEPTED_ALL, ACCEPTED_ENOUGH, ACCEPTED_UNTIL_SHORT };
 
 /* Accepts until nobody waits, but only so many at a time. errno says what was short. */
-static enum accepted accept_clients(struct server *server)
+static enum accepted accept_clients(struct server *server, struct listener *listener)
 {
+    struct net_peer peer;
+
     for (int i = 0; i < ACCEPTS_PER_WAKEUP; i++) {
-        int fd = net_accept(server->listener);
+        int fd = net_accept(listener->fd, &peer);
         if (fd >= 0) {
-            admit(server, fd);
+            admit(server, listener->service, fd, &peer);
             continue;
         }
         if (errno == EAGAIN) {
@@ -392,39 +503,69 @@ static void take_wakeup(struct server *server)
         assert(errno == EAGAIN || errno == EINTR);
 }
 
-/* Hands all that are ready to the workers, under one lock. Returns whether the listener
- * was among them. */
-static bool dispatch(struct server *server, const struct epoll_event events[], int count)
+static struct listener *listener_of(struct server *server, const void *owner)
 {
-    struct task_list ready = {NULL, NULL};
-    bool clients_wait = false;
-
-    for (int i = 0; i < count; i++) {
-        void *owner = events[i].data.ptr;
-        if (owner == &server->listener)
-            clients_wait = true;
-        else if (owner == &server->signals)
-            take_stop_signal(server);
-        else if (owner == &server->wakeup)
-            take_wakeup(server);
-        else if (conn_notify(owner, conn_events(events[i].events)))
-            task_list_append(&ready, &((struct conn *)owner)->task);
-    }
-    if (ready.first != NULL)
-        pool_push(server->pool, &ready);
-    return clients_wait;
+    for (unsigned i = 0; i < server->listener_count; i++)
+        if (owner == &server->listeners[i])
+            return &server->listeners[i];
+    return NULL;
 }
 
-static const char *what_is_late(const struct conn *conn)
+/* Hands all that are ready to the workers, under one lock. */
+static void dispatch(struct server *server, const struct epoll_event events[], int count)
 {
-    if (conn_has_output(conn))
-        return "write";
-    return conn->lingering ? "linger" : "idle";
+    struct task_list ready = {NULL, NULL};
+    unsigned ready_us = now_us(), ready_count = 0;
+
+    metrics_add(METRIC_WAKEUPS, 1);
+    metrics_add(METRIC_EVENTS, (uint64_t)count);
+    for (int i = 0; i < count; i++) {
+        void *owner = events[i].data.ptr;
+        struct listener *listener = listener_of(server, owner);
+        if (listener != NULL) {
+            listener->ready = true;
+        } else if (owner == &server->signals) {
+            take_stop_signal(server);
+        } else if (owner == &server->wakeup) {
+            take_wakeup(server);
+        } else if (conn_notify(owner, conn_events(events[i].events))) {
+            struct conn *conn = owner;
+            conn->ready_us = ready_us;
+            task_list_append(&ready, &conn->task);
+            ready_count++;
+        }
+    }
+    if (ready_count > 0)
+        enqueue(server, &ready, ready_count);
+}
+
+/* Its time is over. A client that is in the middle of a request can be told so. */
+static void end_late(struct server *server, struct conn *conn)
+{
+    enum conn_phase phase = conn_phase(conn);
+
+    metrics_add(METRIC_TIMEOUT + phase, 1);
+    log_about(
+        &conn->origin, LOG_INFO, "timeout", "kind=%s", metrics_timeout_names[phase]);
+    if ((phase == CONN_HEAD || phase == CONN_BODY) && conn_excuse(conn, HANDLER_LATE)) {
+        int64_t next_ms = next_check_ms(conn);
+        conn_release(conn);
+        timer_change(&server->timers, &conn->timer, next_ms);
+    } else {
+        end_conn(server, conn, CONN_TIMEOUT, ETIMEDOUT);
+    }
+}
+
+/* After a SIGSTOP, or behind a large batch, its event may still be to come. */
+static bool has_just_spoken(const struct conn *conn)
+{
+    enum conn_phase phase = conn_phase(conn);
+
+    return phase != CONN_WRITE && phase != CONN_LINGER && conn_has_input(conn);
 }
 
 /* Its time may be over: if nobody serves it, look again, for a worker may have moved the
- * deadline. And look whether it has spoken: after a SIGSTOP, or behind a large batch, its
- * event may still be to come. */
+ * deadline; and not if it has just spoken. */
 static void check_deadline(struct server *server, struct conn *conn, int64_t now_ms)
 {
     int64_t next_ms = now_ms + RECHECK_MS;
@@ -432,14 +573,12 @@ static void check_deadline(struct server *server, struct conn *conn, int64_t now
     if (conn_claim(conn)) {
         bool over =
             atomic_load_explicit(&conn->deadline_ms, memory_order_relaxed) <= now_ms;
-        if (over && (conn_has_output(conn) || !conn_has_input(conn))) {
-            log_line(LOG_INFO, "timeout", "conn=%llu kind=%s",
-                (unsigned long long)conn->id, what_is_late(conn));
-            end_conn(server, conn, ETIMEDOUT);
+        if (over && !has_just_spoken(conn)) {
+            end_late(server, conn);
             return;
         }
         if (!over)
-            next_ms = next_check_ms(server, conn);
+            next_ms = next_check_ms(conn);
         conn_release(conn);
     }
     timer_change(&server->timers, &conn->timer, next_ms);
@@ -462,10 +601,8 @@ static int wait_ms(const struct server *server)
     const struct timer *timer = timer_first(&server->timers);
     int64_t next_ms = timer != NULL ? timer->when_ms : TIMER_NEVER;
 
-    if (server->accept_resume_ms < next_ms)
-        next_ms = server->accept_resume_ms;
-    if (server->drain_end_ms < next_ms)
-        next_ms = server->drain_end_ms;
+    next_ms = min_ms(next_ms, server->accept_resume_ms);
+    next_ms = min_ms(next_ms, min_ms(server->delay_end_ms, server->drain_end_ms));
     if (next_ms == TIMER_NEVER)
         return -1;
     int64_t left_ms = next_ms - timer_now_ms();
@@ -474,26 +611,41 @@ static int wait_ms(const struct server *server)
     return left_ms < WAIT_MAX_MS ? (int)left_ms : WAIT_MAX_MS;
 }
 
-static void accept_or_pause(struct server *server)
+static void accept_or_pause(struct server *server, struct listener *listener)
 {
-    if (accept_clients(server) == ACCEPTED_UNTIL_SHORT)
+    if (accept_clients(server, listener) == ACCEPTED_UNTIL_SHORT)
         pause_accepting(server, errno);
+}
+
+static void accept_ready(struct server *server)
+{
+    for (unsigned i = 0; i < server->listener_count; i++) {
+        struct listener *listener = &server->listeners[i];
+        if (listener->ready)
+            accept_or_pause(server, listener);
+        listener->ready = false;
+    }
 }
 
 /* Clients whose connect has succeeded have been promised an answer: accept them all, as
  * soon as there are descriptors, and nobody after them. */
-static void accept_the_last(struct server *server)
+static bool accept_the_last_of(struct server *server, struct listener *listener)
 {
     enum accepted accepted = ACCEPTED_ENOUGH;
 
     /* No more than the queue held; or those who keep coming would keep us. */
     for (int i = 0; i <= SOMAXCONN / ACCEPTS_PER_WAKEUP; i++)
-        if ((accepted = accept_clients(server)) != ACCEPTED_ENOUGH)
+        if ((accepted = accept_clients(server, listener)) != ACCEPTED_ENOUGH)
             break;
-    if (accepted == ACCEPTED_UNTIL_SHORT)
-        return;
-    close(server->listener);
-    server->listener = -1;
+    return accepted != ACCEPTED_UNTIL_SHORT;
+}
+
+static void accept_the_last(struct server *server)
+{
+    for (unsigned i = 0; i < server->listener_count; i++)
+        if (!accept_the_last_of(server, &server->listeners[i]))
+            return;
+    close_listeners(server);
     log_line(LOG_INFO, "drain", "open=%u", server->timers.count);
 }
 
@@ -503,34 +655,50 @@ static void turn(struct server *server)
     struct epoll_event events[POLLER_READY_MAX];
 
     int count = poller_wait(server->poller, events, wait_ms(server));
-    bool clients_wait = dispatch(server, events, count);
+    dispatch(server, events, count);
     if (free_dead(server))
         resume_accepting(server);
     check_deadlines(server);
     /* Last: who has just left makes room. */
-    if (is_draining(server) && server->listener >= 0)
+    if (!is_draining(server))
+        accept_ready(server);
+    else if (server->listener_count > 0)
         accept_the_last(server);
-    else if (clients_wait)
-        accept_or_pause(server);
+}
+
+/* From now on services say that they are going to end, and end each connection with its
+ * next answer, but serve as before: who asks /healthz has time to send clients elsewhere.
+ */
+static void begin_delay(struct server *server)
+{
+    for (unsigned i = 0; i < server->listener_count; i++)
+        atomic_store(&server->listeners[i].service->draining, true);
+    server->delay_end_ms = timer_now_ms() + server->limits.delay_ms;
+    if (server->limits.delay_ms > 0)
+        log_line(LOG_INFO, "drain_delay", "ms=%d", server->limits.delay_ms);
 }
 
 /* Every connection learns that it is the end, those that are here and those to come. */
 static void begin_drain(struct server *server)
 {
     struct task_list ready = {NULL, NULL};
+    unsigned ready_us = now_us(), ready_count = 0;
 
+    server->delay_end_ms = TIMER_NEVER;
     server->drain_end_ms = timer_now_ms() + server->limits.drain_ms;
-    if (server->accept_resume_ms == TIMER_NEVER)
-        poller_remove(server->poller, server->listener);
+    listen_no_more(server);
     server->accept_resume_ms = TIMER_NEVER;
     atomic_store(&server->wake_on_end, true);
     free_dead(server); /* who ended before that store wakes nobody */
     for (unsigned i = 0; i < server->timers.count; i++) {
         struct conn *conn = conn_of(server->timers.slots[i]);
-        if (conn_notify(conn, CONN_DRAIN))
+        if (conn_notify(conn, CONN_DRAIN)) {
+            conn->ready_us = ready_us;
             task_list_append(&ready, &conn->task);
+            ready_count++;
+        }
     }
-    pool_push(server->pool, &ready);
+    enqueue(server, &ready, ready_count);
     accept_the_last(server);
 }
 
@@ -538,8 +706,11 @@ unsigned server_run(struct server *server)
 {
     while (server->stop_signals == 0)
         turn(server);
+    begin_delay(server);
+    while (server->stop_signals < 2 && timer_now_ms() < server->delay_end_ms)
+        turn(server);
     begin_drain(server);
-    while ((server->timers.count > 0 || server->listener >= 0) &&
+    while ((server->timers.count > 0 || server->listener_count > 0) &&
            server->stop_signals < 2 && timer_now_ms() < server->drain_end_ms)
         turn(server);
     unsigned busy = pool_stop(server->pool, STOP_GRACE_MS);

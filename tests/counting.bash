@@ -20,6 +20,39 @@ count_load() {
     REPLIES=${BASH_REMATCH[1]}
 }
 
+# busy_threads: of each thread that runs or is ready to run its number, how often it has
+# gone to sleep, and how long it has computed, in hundredths of a second.
+busy_threads() {
+    local task stat sleeps fields
+    for task in "/proc/$SERVER_PID/task/"*; do
+        read -r stat <"$task/stat" || continue
+        read -ra fields <<<"${stat##*) }"
+        [[ ${fields[0]} == R ]] || continue
+        sleeps=$(sed -n 's/^voluntary_ctxt_switches:\t//p' "$task/status")
+        echo "${task##*/} $sleeps $((fields[11] + fields[12]))"
+    done 2>/dev/null
+}
+
+# computed_together: of the threads that were busy when it was last asked, two still are,
+# have not slept in between, and each has computed for 50 ms: so they did it together, and
+# not one after the other. To be asked again and again.
+BUSY_BEFORE=()
+computed_together() {
+    local before now busy many=0 number sleeps ticks still=()
+    mapfile -t now < <(busy_threads)
+    for before in "${BUSY_BEFORE[@]}"; do
+        read -r number sleeps ticks <<<"$before"
+        for busy in "${now[@]}"; do
+            [[ $busy == "$number $sleeps "* ]] || continue
+            still+=("$before")
+            ((${busy##* } < ticks + 5)) || many=$((many + 1))
+        done
+    done
+    # Fewer than two cannot become two: begin anew.
+    if ((${#still[@]} >= 2)); then BUSY_BEFORE=("${still[@]}"); else BUSY_BEFORE=("${now[@]}"); fi
+    ((many >= 2))
+}
+
 # cores_wanted N: at least N threads of the server run or are ready to run.
 cores_wanted() {
     local stat running=0

@@ -29,7 +29,8 @@
 
 /* Calls by name; how many descriptors select and poll were asked about; then, by
  * preload_fault.c (see there), what it injected, in all and by kind, and how often memory
- * was asked for since listen(). No futex: a mutex or a condition variable reaches it by
+ * was asked for since listen(); then, by wrap_fault.c, what our own objects took and gave
+ * back. No futex: a mutex or a condition variable reaches it by
  * an inline system call of libc, which no preloaded function sees. `perf stat -e
  * 'syscalls:sys_enter_futex'` does. */
 /* One line for each kind of call. */
@@ -41,7 +42,8 @@
     X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(select) X(pselect) X(poll) X(ppoll)      \
     X(close) X(shutdown) X(watched)                                                      \
     X(injected) X(injected_accept) X(injected_recv) X(injected_send) X(injected_wait)    \
-    X(injected_sleep) X(injected_malloc) X(injected_other) X(allocations)
+    X(injected_sleep) X(injected_malloc) X(injected_other) X(allocations)                \
+    X(blocks_taken) X(blocks_freed) X(fds_opened) X(fds_closed)
 /* clang-format on */
 
 #define COUNTS_ENUM(name) COUNT_##name,

@@ -1,17 +1,25 @@
 /* launch - starts a server for a test as a terminal would.
  *
- *     launch [-i] COMMAND [ARGUMENT...]
+ *     launch [-i] [-l FILE] COMMAND [ARGUMENT...]
  *
  * A shell starts background commands with SIGINT ignored, and a test runner leaves its
  * own descriptors open: a server that inherits either behaves differently from one that
  * a student starts by hand. And when the test dies, however it dies, the server shall
- * not stay behind. -i closes stdin.
+ * not stay behind. -i closes stdin. -l gives it a listening socket as descriptor 3, on
+ * 127.0.0.1 and a port that the kernel picks, and writes the port to FILE: for a program
+ * that cannot ask for such a port itself.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#define LISTENER 3
 
 static void reset_signals(void)
 {
@@ -23,20 +31,54 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static bool listen_as_descriptor_3(const char *port_file)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    FILE *file = fopen(port_file, "w");
+
+    if (fd < 0 || file == NULL || dup2(fd, LISTENER) < 0 ||
+        bind(LISTENER, (struct sockaddr *)&address, len) != 0 ||
+        listen(LISTENER, SOMAXCONN) != 0 ||
+        getsockname(LISTENER, (struct sockaddr *)&address, &len) != 0)
+        return false;
+    return fprintf(file, "%d\n", ntohs(address.sin_port)) > 0 && fflush(file) == 0;
+}
+
+static int usage(void)
+{
+    fputs("usage: launch [-i] [-l FILE] COMMAND [ARGUMENT...]\n", stderr);
+    return 2;
+}
+
 int main(int argc, char *argv[])
 {
-    int command = argc > 1 && strcmp(argv[1], "-i") == 0 ? 2 : 1;
+    bool without_stdin = false, listens = false;
+    int option;
 
-    if (command >= argc) {
-        fputs("usage: launch [-i] COMMAND [ARGUMENT...]\n", stderr);
-        return 2;
+    close_range(LISTENER, ~0U, 0);
+    /* +: the options of the command are not ours. */
+    while ((option = getopt(argc, argv, "+il:")) != -1) {
+        if (option == 'i')
+            without_stdin = true;
+        else if (option != 'l')
+            return usage();
+        else if (!listen_as_descriptor_3(optarg)) {
+            perror("launch: a listening socket");
+            return 127;
+        } else
+            listens = true;
     }
+    if (optind >= argc)
+        return usage();
     reset_signals();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    close_range(3, ~0U, 0);
-    if (command == 2)
+    close_range(listens ? LISTENER + 1 : LISTENER, ~0U, 0);
+    if (without_stdin)
         close(0);
-    execvp(argv[command], argv + command);
-    perror(argv[command]);
+    execvp(argv[optind], argv + optind);
+    perror(argv[optind]);
     return 127;
 }

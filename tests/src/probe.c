@@ -27,6 +27,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -38,6 +39,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -53,6 +55,8 @@
 #define EXCERPT_MAX 32      /* bytes of a text shown in a message */
 #define POUR_MAX (64 << 20) /* more than the kernel buffers on both sides hold */
 #define POUR_QUIET_MS 300   /* nothing taken for so long: the way is full */
+#define CLOG_MAX (8 << 20)  /* more than the way to a client that does not read holds */
+#define CLOG_PIECE 16384    /* less than the kernel holds for a server that reads not */
 #define FIND_MAX (1 << 20)  /* bytes that `find` looks through */
 #define POLL_PAUSE_US 2000  /* between two looks at /proc */
 #define VANISH_BURST 64     /* clients between two that wait for their echo */
@@ -817,6 +821,148 @@ static void run_text(const struct command *command, struct plan plan)
     free(plan.source.text);
 }
 
+/* ---- the server process ------------------------------------------------------ */
+
+static pid_t server_pid(void)
+{
+    if (probe.server == 0)
+        script_wrong("this verb needs -P SERVER_PID");
+    return probe.server;
+}
+
+/* The fields of a stat file from the state on (proc(5)), or false: gone. The name of
+ * the program stands before them, in brackets, and may itself hold brackets. */
+static bool read_stat(const char *path, char *fields, size_t size)
+{
+    char line[1024];
+    FILE *file = fopen(path, "re");
+
+    if (!file)
+        return false;
+    char *got = fgets(line, sizeof line, file);
+    fclose(file);
+    char *close_bracket = got ? strrchr(line, ')') : NULL;
+    if (!close_bracket || close_bracket[1] == '\0')
+        return false;
+    snprintf(fields, size, "%s", close_bracket + 2);
+    return true;
+}
+
+static bool server_gone(void)
+{
+    char path[64], fields[1024];
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)server_pid());
+    /* Z: it has ended, its parent has not asked for the status yet. */
+    return !read_stat(path, fields, sizeof fields) || fields[0] == 'Z' ||
+           fields[0] == 'X';
+}
+
+static DIR *open_server_dir(const char *name)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)server_pid(), name);
+    return opendir(path);
+}
+
+static bool all_tasks_stopped(void)
+{
+    DIR *tasks = open_server_dir("task");
+    bool stopped = true;
+    struct dirent *task;
+
+    if (!tasks)
+        return false;
+    while (stopped && (task = readdir(tasks))) {
+        char path[320], fields[1024];
+        if (task->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)server_pid(),
+            task->d_name);
+        stopped = !read_stat(path, fields, sizeof fields) || fields[0] == 'T' ||
+                  fields[0] == 't';
+    }
+    closedir(tasks);
+    return stopped;
+}
+
+/* What its threads were doing at one look. */
+struct look {
+    bool asleep;        /* all of them, in a system call that waits */
+    long long switches; /* how often they have left a core, in all */
+    long long threads;  /* the sum of their numbers */
+};
+
+static long long switches_of(const char *task)
+{
+    char path[320], line[128];
+    long long switches = 0, some;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%.20s/status", (int)server_pid(), task);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "voluntary_ctxt_switches: %lld", &some) == 1 ||
+            sscanf(line, "nonvoluntary_ctxt_switches: %lld", &some) == 1)
+            switches += some;
+    fclose(file);
+    return switches;
+}
+
+static struct look look_at_server(void)
+{
+    struct look look = {.asleep = true};
+    DIR *tasks = open_server_dir("task");
+    struct dirent *task;
+
+    if (!tasks)
+        server_wrong("a running server", "the server process has ended");
+    while ((task = readdir(tasks))) {
+        char path[320], fields[1024];
+        if (task->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)server_pid(),
+            task->d_name);
+        if (!read_stat(path, fields, sizeof fields) || !strchr("STt", fields[0]))
+            look.asleep = false;
+        look.switches += switches_of(task->d_name);
+        look.threads += atoll(task->d_name);
+    }
+    closedir(tasks);
+    return look;
+}
+
+/* True: no thread of the server has anything to do. One look is not enough, for work may
+ * pass from a thread that we have not yet seen to one that we saw asleep. But who slept
+ * at the second look and has left no core since the first has not worked in between:
+ * when the first look ended and the second began, all were asleep at once. */
+static bool server_asleep(void)
+{
+    struct look first = look_at_server();
+    struct look second = look_at_server();
+
+    return second.asleep && first.switches == second.switches &&
+           first.threads == second.threads;
+}
+
+static void wait_asleep(void)
+{
+    long long until_ms = deadline();
+    char wanted[128];
+
+    while (!server_asleep()) {
+        if (now_ms() > until_ms) {
+            snprintf(wanted, sizeof wanted,
+                "all threads asleep within %d ms: they have nothing to do",
+                probe.within_ms);
+            server_wrong(wanted, "the server works on and on");
+        }
+        usleep(POLL_PAUSE_US);
+    }
+}
+
 /* ---- verbs: connections ------------------------------------------------------ */
 
 static void do_open(const struct command *command)
@@ -903,6 +1049,76 @@ static void do_half_close(const struct command *command)
 
     for (size_t i = 0; i < group->count; i++)
         shutdown(group->conns[i].fd, SHUT_WR);
+}
+
+/* Bytes, and the end of the stream, of which the server's kernel has not said that it has
+ * them (tcp(7), SIOCOUTQ). */
+static int on_the_way(int fd)
+{
+    int len = 0;
+
+    if (ioctl(fd, SIOCOUTQ, &len) < 0)
+        script_wrong("SIOCOUTQ: %s", strerror(errno));
+    return len;
+}
+
+static void wait_arrived(const struct group *group, const struct conn *conn)
+{
+    long long until_ms = deadline();
+    char wanted[64];
+    int len;
+
+    while ((len = on_the_way(conn->fd)) > 0) {
+        if (now_ms() > until_ms) {
+            snprintf(
+                wanted, sizeof wanted, "all of it there within %d ms", probe.within_ms);
+            server_wrong(wanted, "%s%d bytes are still on their way to the server",
+                which(group, conn), len);
+        }
+        usleep(POLL_PAUSE_US);
+    }
+}
+
+static void do_arrived(const struct command *command)
+{
+    struct group *group = group_of(command);
+
+    for (size_t i = 0; i < group->count; i++)
+        wait_arrived(group, &group->conns[i]);
+}
+
+/* When the last byte came, as the kernel knows it (tcp(7), TCP_INFO): with now_ms on both
+ * sides of the question, so that an answer that took long is asked for again. */
+static long long last_came_ms(const struct conn *conn)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    long long before_ms;
+
+    do {
+        before_ms = now_ms();
+        if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+            script_wrong("TCP_INFO: %s", strerror(errno));
+    } while (now_ms() - before_ms > 1);
+    return before_ms - info.tcpi_last_data_recv;
+}
+
+/* However late we look: who was answered first? */
+static void do_in_order(const struct command *command)
+{
+    long long last_ms = LLONG_MIN;
+
+    for (int i = 1; i < command->count; i++) {
+        const struct group *group = find_group(command->word[i].bytes);
+        if (!group || group->count != 1)
+            script_wrong("'%s' is not one open connection", command->word[i].bytes);
+        long long came_ms = last_came_ms(&group->conns[0]);
+        if (came_ms <= last_ms)
+            server_wrong("the answers in the order of the requests",
+                "%s was answered before %s", command->word[i].bytes,
+                command->word[i - 1].bytes);
+        last_ms = came_ms;
+    }
 }
 
 /* Makes close send a RST instead of a FIN (socket(7)). */
@@ -1007,9 +1223,18 @@ static void do_print(const struct command *command)
 
 static const struct source poured_bytes = {.len = SIZE_MAX, .seed = 2};
 
+/* A text is repeated without end. */
+static void copy_endless(const struct source *source, size_t from, char *to, size_t len)
+{
+    if (!source->text)
+        source_copy(source, from, to, len);
+    for (size_t i = 0; source->text && i < len; i++)
+        to[i] = source->text[(from + i) % source->len];
+}
+
 /* Sends once on each connection that takes something. False: nobody did. */
-static bool pour_round(
-    struct group *group, struct pollfd *polls, size_t max, size_t chunk)
+static bool pour_round(struct group *group, struct pollfd *polls,
+    const struct source *source, size_t max, size_t chunk)
 {
     static char piece[PIECE_MAX];
 
@@ -1025,7 +1250,7 @@ static bool pour_round(
         size_t len = max - conn->poured < chunk ? max - conn->poured : chunk;
         if (!polls[i].revents || len == 0)
             continue;
-        source_copy(&poured_bytes, conn->poured, piece, len);
+        copy_endless(source, conn->poured, piece, len);
         ssize_t n = send(conn->fd, piece, len, 0);
         if (n < 0 && errno != EAGAIN)
             server_wrong("a server that waits until its client reads",
@@ -1037,25 +1262,106 @@ static bool pour_round(
     return moved;
 }
 
+static void pour_all(
+    struct group *group, const struct source *source, size_t max, size_t chunk)
+{
+    struct pollfd *polls = allocate(group->count * sizeof *polls);
+    long long until_ms = deadline();
+
+    for (size_t i = 0; i < group->count; i++)
+        group->conns[i].poured = 0;
+    /* On a busy machine a server may have work and yet be quiet for long. */
+    while (pour_round(group, polls, source, max, chunk) ||
+           (probe.server != 0 && now_ms() < until_ms && !server_asleep()))
+        ;
+    free(polls);
+}
+
+static void must_have_blocked(const struct group *group, size_t max)
+{
+    for (size_t i = 0; i < group->count; i++)
+        if (group->conns[i].poured == max)
+            server_wrong("a server that stops reading while its answers cannot leave",
+                "%sthe server took all %zu bytes though nothing was read back",
+                which(group, &group->conns[i]), max);
+}
+
 static void do_pour(const struct command *command)
 {
     struct group *group = group_of(command);
     size_t max = size_option(command, "max", POUR_MAX);
     size_t chunk = size_option(command, "chunk", PIECE_MAX);
-    struct pollfd *polls = allocate(group->count * sizeof *polls);
 
     if (chunk == 0 || chunk > PIECE_MAX)
         script_wrong("chunk: not between 1 and %d", PIECE_MAX);
-    for (size_t i = 0; i < group->count; i++)
-        group->conns[i].poured = 0;
-    while (pour_round(group, polls, max, chunk))
-        ;
-    free(polls);
-    for (size_t i = 0; has_word(command, "blocks") && i < group->count; i++)
-        if (group->conns[i].poured == max)
-            server_wrong("a server that stops reading while its answers cannot leave",
-                "%sthe server took all %zu bytes though nothing was read back",
-                which(group, &group->conns[i]), max);
+    pour_all(group, &poured_bytes, max, chunk);
+    if (has_word(command, "blocks"))
+        must_have_blocked(group, max);
+}
+
+static void do_flood(const struct command *command)
+{
+    struct group *group = group_of(command);
+    struct source source = parse_source(command, 2);
+
+    if (!source.text || source.len == 0)
+        script_wrong("flood wants a text in quotes");
+    pour_all(group, &source, POUR_MAX, PIECE_MAX);
+    must_have_blocked(group, POUR_MAX);
+    free(source.text);
+}
+
+/* Bytes that the server's kernel has of this client and the server has not read: the
+ * column rx_queue of /proc/net/tcp (proc(5)). */
+static unsigned unread_by_server(const struct conn *conn)
+{
+    struct sockaddr_storage address;
+    socklen_t address_len = sizeof address;
+    char ours[NI_MAXSERV], line[512];
+    unsigned to, from, queue, unread = 0;
+
+    if (getsockname(conn->fd, (struct sockaddr *)&address, &address_len) < 0 ||
+        getnameinfo((struct sockaddr *)&address, address_len, NULL, 0, ours, sizeof ours,
+            NI_NUMERICSERV) != 0)
+        script_wrong("getsockname: %s", strerror(errno));
+    FILE *file =
+        fopen(address.ss_family == AF_INET ? "/proc/net/tcp" : "/proc/net/tcp6", "re");
+    if (!file)
+        script_wrong("/proc/net/tcp: %s", strerror(errno));
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "%*d: %*[0-9A-F]:%x %*[0-9A-F]:%x %*x %*x:%x", &to, &from,
+                &queue) == 3 &&
+            to == (unsigned)atoi(probe.port_text) && from == (unsigned)atoi(ours))
+            unread = queue;
+    fclose(file);
+    return unread;
+}
+
+/* Who leaves something unread and sleeps all the same is stuck: its answers cannot leave.
+ * Unlike after pour there is little that is unread, and so what comes next arrives. */
+static void do_clog(const struct command *command)
+{
+    static char piece[CLOG_PIECE];
+    struct group *group = group_of(command);
+
+    for (size_t i = 0; i < group->count; i++) {
+        struct conn *conn = &group->conns[i];
+        for (conn->poured = 0; unread_by_server(conn) == 0;) {
+            if (conn->poured >= CLOG_MAX)
+                server_wrong("a server that stops reading while its answers cannot leave",
+                    "%sthe server took all %d bytes though nothing was read back",
+                    which(group, conn), CLOG_MAX);
+            source_copy(&poured_bytes, conn->poured, piece, sizeof piece);
+            ssize_t n = send(conn->fd, piece, sizeof piece, 0);
+            if (n < 0)
+                server_wrong("a server that waits until its client reads",
+                    "%sthe server closed the connection after %zu bytes",
+                    which(group, conn), conn->poured);
+            conn->poured += (size_t)n;
+            wait_arrived(group, conn);
+            wait_asleep();
+        }
+    }
 }
 
 static void do_drink(const struct command *command)
@@ -1150,70 +1456,6 @@ static void do_vanish(const struct command *command)
 
 /* ---- verbs: the server process ----------------------------------------------- */
 
-static pid_t server_pid(void)
-{
-    if (probe.server == 0)
-        script_wrong("this verb needs -P SERVER_PID");
-    return probe.server;
-}
-
-/* The fields of a stat file from the state on (proc(5)), or false: gone. The name of
- * the program stands before them, in brackets, and may itself hold brackets. */
-static bool read_stat(const char *path, char *fields, size_t size)
-{
-    char line[1024];
-    FILE *file = fopen(path, "re");
-
-    if (!file)
-        return false;
-    char *got = fgets(line, sizeof line, file);
-    fclose(file);
-    char *close_bracket = got ? strrchr(line, ')') : NULL;
-    if (!close_bracket || close_bracket[1] == '\0')
-        return false;
-    snprintf(fields, size, "%s", close_bracket + 2);
-    return true;
-}
-
-static bool server_gone(void)
-{
-    char path[64], fields[1024];
-
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)server_pid());
-    /* Z: it has ended, its parent has not asked for the status yet. */
-    return !read_stat(path, fields, sizeof fields) || fields[0] == 'Z' ||
-           fields[0] == 'X';
-}
-
-static DIR *open_server_dir(const char *name)
-{
-    char path[64];
-
-    snprintf(path, sizeof path, "/proc/%d/%s", (int)server_pid(), name);
-    return opendir(path);
-}
-
-static bool all_tasks_stopped(void)
-{
-    DIR *tasks = open_server_dir("task");
-    bool stopped = true;
-    struct dirent *task;
-
-    if (!tasks)
-        return false;
-    while (stopped && (task = readdir(tasks))) {
-        char path[320], fields[1024];
-        if (task->d_name[0] == '.')
-            continue;
-        snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)server_pid(),
-            task->d_name);
-        stopped = !read_stat(path, fields, sizeof fields) || fields[0] == 'T' ||
-                  fields[0] == 't';
-    }
-    closedir(tasks);
-    return stopped;
-}
-
 static void do_stop(const struct command *command)
 {
     long long until_ms = deadline();
@@ -1254,6 +1496,12 @@ static void do_signal(const struct command *command)
         return;
     }
     script_wrong("unknown signal");
+}
+
+static void do_asleep(const struct command *command)
+{
+    (void)command;
+    wait_asleep();
 }
 
 static void do_gone(const struct command *command)
@@ -1418,8 +1666,12 @@ static const struct verb {
     {"urgent", WORDS_MAX, do_urgent},
     /* NAME TEXT: skip what comes until the TEXT has come */
     {"find", WORDS_MAX, do_find},
+    /* NAME NAME...: the last byte of each came later than that of the one before */
+    {"in-order", WORDS_MAX, do_in_order},
     /* NAME: shutdown(SHUT_WR) */
     {"half-close", 2, do_half_close},
+    /* NAME: the server's kernel has all that was sent, and the half-close */
+    {"arrived", 2, do_arrived},
     /* NAME: a clean end comes next, and no byte before it */
     {"eof", 2, do_eof},
     /* NAME: EOF or a reset; bytes before it are skipped */
@@ -1436,7 +1688,12 @@ static const struct verb {
     /* NAME [max=SIZE] [chunk=SIZE] [blocks]: send without reading until the way is full;
      * `blocks`: which must happen before max */
     {"pour", 5, do_pour},
-    /* NAME [slow]: read back what was poured */
+    /* NAME TEXT: the same, with this text again and again, and `blocks` */
+    {"flood", WORDS_MAX, do_flood},
+    /* NAME: send without reading until the server, asleep, leaves some of it unread; not
+     * for one with -w, which sleeps while it works */
+    {"clog", 2, do_clog},
+    /* NAME [slow]: read back what was poured, or sent to clog */
     {"drink", 3, do_drink},
     /* COUNT TEXT: so many clients, one after the other, each served in full */
     {"visit", WORDS_MAX, do_visit},
@@ -1446,6 +1703,8 @@ static const struct verb {
     /* stop the server and wait until all its threads are stopped */
     {"stop", 1, do_stop},
     {"cont", 1, do_cont},
+    /* all threads of the server wait at the same time: it has done what it could */
+    {"asleep", 1, do_asleep},
     /* TERM, INT ...: to the server */
     {"signal", 2, do_signal},
     /* the server process ends */

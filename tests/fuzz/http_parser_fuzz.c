@@ -1,9 +1,9 @@
 /* http_parser_fuzz: any bytes, and what must be true whatever they are.
  *
- *     make fuzz        (needs clang)
+ *     tests/run file tests/fuzz/fuzz.bats     (needs clang; half a minute)
  *
- * New inputs go to build/found. With -DSTANDALONE and any compiler: a main
- * that tries the files named.
+ * With -DSTANDALONE and any compiler: a main that tries the files named. What must be
+ * true of the seeds in corpus/ is so tested by each `make test`.
  *
  * The first byte of an input chooses: bit 0, a chunked body alone, not a request; bits 1
  * and 2, limits; the others, where the bytes are cut.

@@ -4,7 +4,7 @@
  * where no byte may be touched, and once in memory that begins there. Then every byte is
  * tried at the places where it matters which one it is.
  *
- *     make test
+ *     tests/run file tests/tools.bats      (FILTER="HTTP parser" for this alone)
  */
 #include <assert.h>
 #include <stdarg.h>
