@@ -45,11 +45,20 @@ mutants: all tools ## prove the tests: each wrong server must be rejected
 sanitize: tools ## the tests on servers built with sanitizers
 	@tests/run sanitized
 
-test-long: all tools ## what takes longer: sanitizers, mutants, repetitions (10 minutes)
+test-long: all tools ## what takes longer: sanitizers, mutants, counted costs (10 minutes)
 	@tests/long
 
 test-repeat: all tools ## the same tests again and again, idle and under load
 	@tests/repeat
+
+bench: all tools ## the steps side by side (5 minutes; QUICK=1); WITH="name=command {port}"
+	@tests/bench/run
+
+count: all tools ## what a request costs, counted and judged: calls, switches, memory
+	@tests/bench/count
+
+figure: $(if $(MEASURE),all tools) ## draw tests/bench/figure.svg; MEASURE=1 measures anew before
+	@tests/bench/figure
 
 format: ## lay out all C code as .clang-format says
 	clang-format -i step*/*.[ch] tests/src/*.[ch] tests/unit/*.c tests/fuzz/*.c
@@ -62,4 +71,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 .PHONY: all $(STEPS) run tools test check diff mutants sanitize test-long test-repeat \
-	format clean help
+	bench count figure format clean help

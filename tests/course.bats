@@ -159,7 +159,9 @@ allowed_includes() {
 @test "shellcheck finds nothing in the scripts" {
     command -v shellcheck >/dev/null || skip "shellcheck is not installed"
     local scripts=(tests/setup tests/run tests/diff tests/long tests/repeat tests/soak tests/mutants/run
-        .ci/run tests/*.bash)
+        .ci/run tests/*.bash tests/bench/*.bash
+        tests/bench/ablate tests/bench/count tests/bench/figure tests/bench/grow
+        tests/bench/own-cost tests/bench/refresh tests/bench/run tests/bench/table)
     says_nothing shellcheck -x "${scripts[@]}"
     says_nothing shellcheck -x -s bats -e SC1091,SC2013,SC2016,SC2030,SC2031,SC2034,SC2153,SC2154,SC2314 \
         tests/*.bats tests/fuzz/*.bats step*/test.bats
@@ -228,7 +230,7 @@ allowed_includes() {
 
 @test "make help lists every target" {
     local target
-    for target in all run test check diff mutants sanitize test-long test-repeat format clean help; do
+    for target in all run test check diff mutants sanitize test-long test-repeat bench count figure format clean help; do
         make -s help | grep -q "^$target " || {
             echo "make help does not know $target"
             return 1

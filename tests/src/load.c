@@ -22,10 +22,11 @@
  *                             divide counted system calls by this
  *   served                    connections that had at least one reply
  *   errors                    connections that failed: refused, reset, closed by
- *                             the server, or a wrong byte (the first is told on
- *                             stderr); the exit status is then 1
- *   load_cpu_s                CPU time of this program: where it comes near
- *                             `seconds`, the load and not the server was measured
+ *                             the server, a wrong byte, or one that is missing in
+ *                             the end (the first is told on stderr); the exit
+ *                             status is then 1
+ *   load_cpu_s                CPU time of this program; tests/bench/own-cost says
+ *                             how it compares with that of a server
  * and with -P
  *   server_cpu_s              of all its threads, ended ones too
  *   ctx_voluntary ctx_involuntary   context switches of all its threads
@@ -38,6 +39,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -55,11 +57,11 @@
 #define CONNECTIONS_MAX 20000 /* below the 28,000 ephemeral ports of Linux */
 #define SIZE_MAX_BYTES (1024 * 1024)
 #define DEPTH_MAX 1024
-#define DURATION_MAX_S 60.0     /* no run outlives this by much; set-up: SET_UP_LIMIT_S */
-#define SET_UP_LIMIT_S 30.0     /* for all connects and the idle ones' first message */
-#define CALL_LIMIT_S 5          /* for one connect, or one reply to an idle connection */
-#define FIRST_LIMIT_S 5.0       /* for the first reply on every connection */
-#define FIRST_CHECK_NS 5000000U /* how often we look whether all have had it */
+#define DURATION_MAX_S 60.0    /* no run outlives this by much; set-up: SET_UP_LIMIT_S */
+#define SET_UP_LIMIT_S 30.0    /* for all connects and the idle ones' first message */
+#define CALL_LIMIT_S 5         /* for one connect, or one reply to an idle connection */
+#define FIRST_LIMIT_S 5.0      /* for the first replies, all together */
+#define LAST_CHECK_NS 1000000U /* how often we look whether all is back */
 #define EVENTS_MAX 256
 #define CHUNK_MAX (256 * 1024) /* the most that one send or recv moves */
 #define PATTERN_PERIOD 65521   /* prime, so that no message size divides it */
@@ -75,8 +77,7 @@ struct options {
 /* One connection under load. Its stream is the pattern from `start` on, so the
  * byte at stream position p must be pattern[(start + p) % PATTERN_PERIOD]. */
 struct conn {
-    int fd;         /* -1 once it failed */
-    bool wants_out; /* EPOLLOUT is registered: the last send fell short */
+    int fd; /* -1 once it failed */
     size_t start;
     uint64_t issued; /* bytes of messages begun; sent <= issued */
     uint64_t sent;
@@ -124,6 +125,7 @@ static int conns_alive;
 static int conns_served; /* have had a reply */
 static int epfd;
 static struct histogram latencies;
+static bool looping;   /* each reply lets the next message go */
 static bool in_window; /* replies count only between the two ends */
 static uint64_t replies_total;
 static int errors;
@@ -379,6 +381,8 @@ static int connect_loopback(void)
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    /* The cheapest to compute; it is in every kernel, and if not, nothing is lost. */
+    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
     if (opt.ipv6)
         rc = connect(fd, (struct sockaddr *)&v6, sizeof v6);
     else
@@ -445,7 +449,8 @@ static void open_conns(uint64_t began_ns)
     conns = allocate((size_t)opt.connections, sizeof *conns);
     for (int i = 0; i < opt.connections; i++) {
         struct conn *c = &conns[i];
-        struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+        struct epoll_event event = {
+            .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
 
         check_set_up_limit(began_ns);
         c->start = (size_t)i * 7919 % PATTERN_PERIOD;
@@ -469,18 +474,6 @@ static void conn_fail(struct conn *c, const char *what, const char *why)
     conns_alive--;
 }
 
-static void conn_want_out(struct conn *c, bool wanted)
-{
-    struct epoll_event event = {
-        .events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN, .data.ptr = c};
-
-    if (c->wants_out == wanted)
-        return;
-    c->wants_out = wanted;
-    if (epoll_ctl(epfd, EPOLL_CTL_MOD, c->fd, &event) != 0)
-        fatal("epoll_ctl: %s", strerror(errno));
-}
-
 /* Sends what is issued and not yet sent, as far as the socket takes it. */
 static void conn_send(struct conn *c)
 {
@@ -490,15 +483,16 @@ static void conn_send(struct conn *c)
         ssize_t n =
             send(c->fd, pattern_at(c->start, c->sent), len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            break;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            break; /* a new edge will tell when there is room */
         if (n < 0) {
             conn_fail(c, "send", strerror(errno));
             return;
         }
         c->sent += (uint64_t)n;
     }
-    conn_want_out(c, c->sent < c->issued);
 }
 
 static void conn_issue(struct conn *c, uint64_t messages, uint64_t now)
@@ -529,68 +523,112 @@ static uint64_t conn_complete(struct conn *c, uint64_t now)
     return done;
 }
 
-static void conn_receive(struct conn *c)
+/* One recv. True: there may be more, so that another is needed. */
+static bool conn_receive(struct conn *c, bool ending)
 {
     ssize_t n = recv(c->fd, input, sizeof input, MSG_DONTWAIT);
     uint64_t done, now;
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n <= 0) {
+        return errno == EINTR;
+    if (n <= 0)
         conn_fail(
             c, "recv", n == 0 ? "the server closed the connection" : strerror(errno));
-        return;
-    }
-    if (c->received + (uint64_t)n > c->sent) {
+    else if (c->received + (uint64_t)n > c->sent)
         conn_fail(c, "recv", "more bytes came back than were sent");
-        return;
-    }
-    if (memcmp(input, pattern_at(c->start, c->received), (size_t)n) != 0) {
+    else if (memcmp(input, pattern_at(c->start, c->received), (size_t)n) != 0)
         conn_fail(c, "recv", "wrong bytes came back");
-        return;
-    }
+    if (c->fd < 0)
+        return false;
     now = now_ns();
     c->received += (uint64_t)n;
     done = conn_complete(c, now);
-    if (done > 0)
+    if (done > 0 && looping)
         conn_issue(c, done, now);
+    return c->fd >= 0 && (ending || (size_t)n == sizeof input);
 }
 
-/* Runs until the time is up or no connection is left; returns the time. */
-static uint64_t run_until(uint64_t end_ns)
+/* Edge-triggered, as in step 05: level-triggered, the kernel would ask each socket twice,
+ * and this program would be dearer than the servers that it measures. A short recv has
+ * emptied the socket, unless the end is near, which stands behind the last bytes. */
+static void conn_event(struct conn *c, uint32_t events)
+{
+    bool ending = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+
+    if (c->fd >= 0 && (events & EPOLLOUT))
+        conn_send(c);
+    if (c->fd >= 0 && (events & ~(uint32_t)EPOLLOUT))
+        while (conn_receive(c, ending))
+            ;
+}
+
+/* Runs until the time is up, so many connections are served, or none is left; returns the
+ * time. */
+static uint64_t run_until(uint64_t end_ns, int served_wanted)
 {
     struct epoll_event events[EVENTS_MAX];
     uint64_t now = now_ns();
 
-    while (now < end_ns && conns_alive > 0) {
+    while (now < end_ns && conns_alive > 0 && conns_served < served_wanted) {
         int timeout_ms = (int)((end_ns - now) / 1000000U) + 1;
         int n = epoll_wait(epfd, events, EVENTS_MAX, timeout_ms);
 
         if (n < 0 && errno != EINTR)
             fatal("epoll_wait: %s", strerror(errno));
-        for (int i = 0; i < n; i++) {
-            struct conn *c = events[i].data.ptr;
-
-            if (c->wants_out && (events[i].events & EPOLLOUT))
-                conn_send(c);
-            if (c->fd >= 0 && (events[i].events & ~(uint32_t)EPOLLOUT))
-                conn_receive(c);
-        }
+        for (int i = 0; i < n; i++)
+            conn_event(events[i].data.ptr, events[i].events);
         now = now_ns();
     }
     return now;
 }
 
-/* A server that accepts one connection per round of its loop may need seconds
- * for a thousand, while it serves the first ones at full speed. The clock must
- * not start before. Where some are never served (one blocking server, many
- * clients), we go on after the limit and `served` tells. */
-static void run_until_all_served(void)
+/* One message on each connection, in turn. If all began at once, a server that accepts
+ * one connection per round of its loop would serve the first ones at full speed and need
+ * long to see the last. Where some are never served (a blocking server, many clients), we
+ * go on after the limit, and `served` tells. */
+static void first_messages(void)
 {
-    uint64_t now = now_ns(), limit_ns = now + (uint64_t)(FIRST_LIMIT_S * 1e9);
+    uint64_t limit_ns = now_ns() + (uint64_t)(FIRST_LIMIT_S * 1e9);
 
-    while (conns_served < opt.connections && conns_alive > 0 && now < limit_ns)
-        now = run_until(now + FIRST_CHECK_NS);
+    for (int i = 0; i < opt.connections; i++) {
+        conn_issue(&conns[i], 1, now_ns());
+        run_until(limit_ns, i + 1);
+    }
+}
+
+/* From here on each connection keeps as many messages on their way as it may. */
+static void start_loop(void)
+{
+    looping = true;
+    for (int i = 0; i < opt.connections; i++) {
+        uint64_t begun = conns[i].issued / opt.size - conns[i].replies;
+
+        if (conns[i].fd >= 0)
+            conn_issue(&conns[i], (uint64_t)opt.depth - begun, now_ns());
+    }
+}
+
+static bool owes_us(const struct conn *c)
+{
+    return c->fd >= 0 && c->replies > 0 && c->received < c->issued;
+}
+
+/* A byte that a server drops is not a wrong byte: its message is never complete. So in
+ * the end nothing new is sent, and what was sent must come back. */
+static void last_replies(void)
+{
+    uint64_t now = now_ns(), limit_ns = now + CALL_LIMIT_S * 1000000000ULL;
+    int owing;
+
+    looping = false;
+    do {
+        now = run_until(now + LAST_CHECK_NS, INT_MAX);
+        owing = 0;
+        for (int i = 0; i < opt.connections; i++)
+            owing += owes_us(&conns[i]);
+    } while (owing > 0 && now < limit_ns);
+    for (; owing > 0; owing--)
+        count_error("recv", "what was sent last did not come back within 5 s");
 }
 
 static void check_idle(void)
@@ -737,18 +775,19 @@ int main(int argc, char **argv)
     open_idle(from_ns);
     open_conns(from_ns);
 
-    for (int i = 0; i < opt.connections; i++)
-        conn_issue(&conns[i], (uint64_t)opt.depth, now_ns());
-    run_until_all_served();
-    run_until(now_ns() + (uint64_t)(opt.warm_up_s * 1e9));
+    first_messages();
+    start_loop();
+    run_until(now_ns() + (uint64_t)(opt.warm_up_s * 1e9), INT_MAX);
 
     read_server(&begin);
     cpu_ns = own_cpu_ns();
     in_window = true;
     from_ns = now_ns();
-    to_ns = run_until(from_ns + (uint64_t)(opt.duration_s * 1e9));
+    to_ns = run_until(from_ns + (uint64_t)(opt.duration_s * 1e9), INT_MAX);
     cpu_ns = own_cpu_ns() - cpu_ns;
     read_server(&end);
+    in_window = false;
+    last_replies();
     check_idle();
     print_result((double)(to_ns - from_ns) / 1e9, (double)cpu_ns / 1e9, rss_before_kb,
         &begin, &end);
