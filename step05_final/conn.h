@@ -116,8 +116,8 @@ enum conn_phase conn_phase(const struct conn *conn);
 bool conn_has_input(const struct conn *conn);
 
 /* Lets the handler say why it ends, and says goodbye: the client has linger_ms to hear
- * it. False: it cannot be told; end it now. The owner; the main thread also for a new one,
- * before an event can come. */
+ * it. False: it cannot be told; end it now. The owner; the main thread also for a new
+ * one, before an event can come. */
 bool conn_excuse(struct conn *conn, enum handler_excuse why);
 
 #endif
