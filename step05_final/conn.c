@@ -347,6 +347,11 @@ static bool keep_rest(struct conn *conn, struct buf *in, struct output *out, voi
     return true;
 }
 
+static bool has_more(const void *conn)
+{
+    return conn_has_input(conn);
+}
+
 /* Lets the handler answer what is in `in`, sends that as far as the socket takes it, and
  * keeps the rest of both. False: the connection is at its end. */
 static bool converse(struct conn *conn, struct buf *in, unsigned *events)
@@ -354,15 +359,15 @@ static bool converse(struct conn *conn, struct buf *in, unsigned *events)
     const struct handler *handler = conn->service->handler;
     enum conn_phase phase = conn_phase(conn);
     unsigned answered = conn->answered;
-    bool draining = atomic_load_explicit(&conn->service->draining, memory_order_relaxed);
     struct output out;
     struct dialog dialog = {
         .in = in,
         .out = &out,
         .state = conn->kept != NULL ? conn->kept->state : NULL,
         .answered = answered,
-        .draining = draining,
-        .last = draining && !conn_has_input(conn),
+        .draining = atomic_load_explicit(&conn->service->draining, memory_order_relaxed),
+        .conn = conn,
+        .has_more = has_more,
         .origin = &conn->origin,
     };
 
@@ -371,6 +376,10 @@ static bool converse(struct conn *conn, struct buf *in, unsigned *events)
     conn->answered = dialog.answered;
     if (conn->next == HANDLER_END)
         buf_take(in, buf_len(in));
+    /* Now, before the answer leaves: a client that has its next message ready as soon as
+     * it has the answer shall not keep the drain going for ever. */
+    if (conn->draining && !conn_has_input(conn))
+        *events &= ~(unsigned)(CONN_READABLE | CONN_UNEVEN);
     bool sent = out.len == 0 || send_some(conn, &out);
     bool all_sent = out.len == 0;
     bool kept = keep_rest(conn, in, &out, dialog.state);
@@ -381,9 +390,6 @@ static bool converse(struct conn *conn, struct buf *in, unsigned *events)
         return (all_sent && conn_excuse(conn, HANDLER_NO_MEMORY)) || fail(conn, ENOMEM);
     if (!all_sent)
         *events &= ~(unsigned)CONN_WRITABLE;
-    /* A client that has its next message ready at once shall not keep us for ever. */
-    if (conn->draining && dialog.last)
-        *events &= ~(unsigned)(CONN_READABLE | CONN_UNEVEN);
     /* No byte prolongs the time for a head or a body that it is a part of. */
     if (conn_phase(conn) != phase || conn->answered != answered)
         set_deadline(conn);
@@ -401,7 +407,7 @@ static bool read_input(struct conn *conn, unsigned *events, bool *got)
 
     if (in != &borrowed && !buf_reserve(in, RECV_MIN))
         return conn_excuse(conn, HANDLER_NO_MEMORY) || fail(conn, ENOMEM);
-    size_t room = buf_room(in);
+    size_t room = buf_room(in) < RECV_MAX ? buf_room(in) : RECV_MAX;
     ssize_t n = recv(conn->fd, in->data + in->end, room, 0);
     if (n == 0)
         return false;
@@ -421,11 +427,21 @@ static bool read_input(struct conn *conn, unsigned *events, bool *got)
     return converse(conn, in, events);
 }
 
-bool conn_has_input(const struct conn *conn)
+static bool is_ready(const struct conn *conn, short events)
 {
-    struct pollfd socket = {.fd = conn->fd, .events = POLLIN};
+    struct pollfd socket = {.fd = conn->fd, .events = events};
 
     return poll(&socket, 1, 0) != 0; /* if it cannot be told, better once too often */
+}
+
+bool conn_has_input(const struct conn *conn)
+{
+    return is_ready(conn, POLLIN);
+}
+
+bool conn_has_room(const struct conn *conn)
+{
+    return is_ready(conn, POLLOUT);
 }
 
 bool conn_excuse(struct conn *conn, enum handler_excuse why)
@@ -452,6 +468,35 @@ bool conn_excuse(struct conn *conn, enum handler_excuse why)
     if (told)
         say_goodbye(conn, causes[why]);
     return told;
+}
+
+bool conn_end_late(struct conn *conn)
+{
+    enum conn_phase phase = conn_phase(conn);
+
+    metrics_add(METRIC_TIMEOUT + phase, 1);
+    log_about(
+        &conn->origin, LOG_INFO, "timeout", "kind=%s", metrics_timeout_names[phase]);
+    if ((phase == CONN_HEAD || phase == CONN_BODY) && conn_excuse(conn, HANDLER_LATE))
+        return true;
+    if (!conn->lingering)
+        conn->cause = CONN_TIMEOUT;
+    conn->error = ETIMEDOUT;
+    return false;
+}
+
+/* The main thread cannot judge a connection that is queued or served whenever it looks,
+ * as that of a client who never pauses: its owner does, when it has read what was here.
+ */
+static bool is_late(const struct conn *conn)
+{
+    enum conn_phase phase = conn_phase(conn);
+
+    if (phase != CONN_HEAD && phase != CONN_BODY && phase != CONN_LINGER)
+        return false;
+    if (atomic_load_explicit(&conn->deadline_ms, memory_order_relaxed) > timer_now_ms())
+        return false;
+    return phase == CONN_LINGER || !conn_has_input(conn);
 }
 
 /* Nothing is left to be answered or sent, and nothing else shall come. */
@@ -486,6 +531,8 @@ static bool step(struct conn *conn, unsigned *events, bool *got)
     }
     if (alive && is_done(conn, *events))
         say_goodbye(conn, conn->draining ? CONN_DRAINED : CONN_DONE);
+    if (alive && is_late(conn))
+        alive = conn_end_late(conn);
     return alive;
 }
 

@@ -112,12 +112,18 @@ void conn_release(struct conn *conn);
 /* What the client takes its time for. The owner. */
 enum conn_phase conn_phase(const struct conn *conn);
 
-/* Has the client said something that is not read yet? The owner. */
+/* Has the client said something that is not read yet? Has it taken something, so that
+ * there is room for more? The owner. */
 bool conn_has_input(const struct conn *conn);
+bool conn_has_room(const struct conn *conn);
 
-/* Lets the handler say why it ends, and says goodbye: the client has linger_ms to hear
- * it. False: it cannot be told; end it now. The owner; the main thread also for a new
- * one, before an event can come. */
+/* Its time is over: counts and logs that, and tells a client that is in the middle of a
+ * request. True: it stays for linger_ms to hear so; false: end it now. The owner. */
+bool conn_end_late(struct conn *conn);
+
+/* Lets the handler say why it ends, and says goodbye: the client has linger_ms, or
+ * refused_ms, to hear it. False: it cannot be told; end it now. The owner; the main
+ * thread also for a new one, before an event can come. */
 bool conn_excuse(struct conn *conn, enum handler_excuse why);
 
 #endif

@@ -32,8 +32,12 @@ struct dialog {
     void *state;        /* the handler's, kept from call to call; NULL at first */
     unsigned answered;  /* requests so far; the handler counts */
     bool draining;      /* the server is going to end */
-    bool last;          /* it is, and nothing else has come yet: close after this */
     const struct log_origin *origin; /* whose it is, for the log */
+
+    /* Has something come that is not in `in`? If not, and the server is draining, an
+     * answer may be the last. Asked with conn, of which the handler knows no more. */
+    bool (*has_more)(const void *conn);
+    const void *conn;
 };
 
 /* Why a connection ends before its client wants it to. */
@@ -53,7 +57,7 @@ struct handler {
     void (*excuse)(
         const struct handler *handler, enum handler_excuse why, struct dialog *dialog);
 
-    /* Gives back state, which is not NULL: its connection has ended. */
+    /* Gives back state, which is not NULL: nobody will ask for it again. */
     void (*forget)(void *state);
 };
 

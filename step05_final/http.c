@@ -10,6 +10,9 @@
 #include "routes.h"
 
 #define LINE_SHOWN_MAX 200 /* bytes of a request that cannot be parsed, in the log */
+#define SHORT_MAX 256      /* bytes that are rather copied than referred to */
+
+static_assert(2 * SHORT_MAX + 400 <= OUTPUT_ANSWER_TEXT, "type, body and the rest fit");
 
 /* The body of a request. It stands behind its head, decoded, and only when it is not all
  * here is this kept from call to call. */
@@ -71,6 +74,16 @@ struct framing {
     const char *allow; /* NULL: not told */
 };
 
+/* A few bytes are copied: that costs less than a row of their own, and small answers
+ * stay in one row. */
+static void put(struct output *out, struct http_text text)
+{
+    if (text.len <= SHORT_MAX)
+        output_text(out, text.data, text.len);
+    else
+        output_refer(out, text.data, text.len);
+}
+
 static void write_answer(
     struct output *out, struct answer *answer, const struct framing *framing)
 {
@@ -89,7 +102,7 @@ static void write_answer(
     }
     if (answer->type.len > 0) {
         output_string(out, "Content-Type: ");
-        output_refer(out, answer->type.data, answer->type.len);
+        put(out, answer->type);
         output_string(out, "\r\n");
     }
     output_string(out, "Content-Length: ");
@@ -99,7 +112,7 @@ static void write_answer(
         buf_free(&answer->owned);
         return;
     }
-    output_refer(out, answer->body.data, answer->body.len);
+    put(out, answer->body);
     if (buf_len(&answer->owned) > 0)
         output_own(out, &answer->owned);
 }
@@ -116,9 +129,6 @@ static void set_error(struct answer *answer, unsigned status)
 
 /* ------------------------------------------------------------ the access log */
 
-static const char *const method_names[] = {
-    "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"};
-
 static int64_t now_us(void)
 {
     struct timespec now;
@@ -133,7 +143,7 @@ static void log_request(const struct dialog *dialog, const struct http_head *hea
     char target[LOG_VALUE_MAX];
 
     log_about(dialog->origin, LOG_INFO, "request",
-        "method=%s target=%s status=%u bytes=%zu us=%lld", method_names[head->method],
+        "method=%s target=%s status=%u bytes=%zu us=%lld", http_method_name(head->method),
         log_quote(target, head->target.data, head->target.len), status, len,
         (long long)us);
 }
@@ -177,18 +187,19 @@ static enum handler_next refuse(
     return HANDLER_END;
 }
 
-/* One connection too many may be about to send any request, so it gets no body. */
+/* One connection too many may be about to send any request, HEAD as well, and one for
+ * which there was no memory may have sent it: so these get no body. */
 static void excuse(
     const struct handler *handler, enum handler_excuse why, struct dialog *dialog)
 {
     const struct http *http = (const struct http *)handler;
     struct framing framing = {.close = true};
-    struct answer answer = {.status = 503};
+    struct answer answer = {.status = why == HANDLER_FULL ? 503 : 500};
 
-    if (why == HANDLER_FULL)
-        write_answer(dialog->out, &answer, &framing);
+    if (why == HANDLER_LATE)
+        refuse(http, dialog, 408);
     else
-        refuse(http, dialog, why == HANDLER_LATE ? 408 : 500);
+        write_answer(dialog->out, &answer, &framing);
 }
 
 /* ------------------------------------------------------------ answering */
@@ -277,7 +288,8 @@ static void set_persistence(const struct http *http, const struct dialog *dialog
     const struct http_head *head, struct framing *framing)
 {
     bool enough = http->requests_max > 0 && dialog->answered >= http->requests_max;
-    bool leaving = dialog->last && buf_len(dialog->in) == 0;
+    bool leaving =
+        dialog->draining && buf_len(dialog->in) == 0 && !dialog->has_more(dialog->conn);
 
     framing->close = framing->close || head->close || enough || leaving;
     framing->keep_alive = head->minor == 0;
@@ -320,10 +332,9 @@ static enum handler_next refuse_body(
 
 static bool is_wanted(const struct http_head *head)
 {
-    struct answer answer = {.status = 200};
-    struct framing framing = {.close = false};
+    const struct route *route = routes_find(head->path);
 
-    return route_of(head, &answer, &framing) != NULL;
+    return route != NULL && (route->methods & 1U << head->method);
 }
 
 /* Begins with a request. HANDLER_AGAIN: it is answered, and another may follow. */
@@ -373,7 +384,8 @@ static enum handler_next continue_request(const struct http *http, struct dialog
         http, dialog, &head, buf_bytes(dialog->in) + done.head_len, done.len, done.end);
 }
 
-/* A clock of some milliseconds that costs next to nothing to read. */
+/* A clock that moves every few milliseconds and costs next to nothing to read. Two ticks
+ * are the same or not; more they do not say. */
 static int64_t tick(void)
 {
     struct timespec now;

@@ -4,9 +4,7 @@
 #include <string.h>
 
 #define PORT_MAX 65535
-#define SIZE_DIGITS                                                                      \
-    16 /* hex digits of a 64-bit size: all that a chunk line must have                   \
-        */
+#define SIZE_DIGITS 16 /* of a 64-bit size in hex: all that a chunk line must have */
 
 /* The functions below return OK, MORE (nothing wrong, but not all here), or the status to
  * answer. */
@@ -244,6 +242,11 @@ static const char *const methods[] = {
     [HTTP_TRACE] = "TRACE",
     [HTTP_CONNECT] = "CONNECT",
 };
+
+const char *http_method_name(enum http_method method)
+{
+    return methods[method];
+}
 
 static int parse_method(struct reading *reading, struct http_text text)
 {

@@ -95,6 +95,9 @@ enum http_method {
     HTTP_CONNECT
 };
 
+/* As it stands in a request line. */
+const char *http_method_name(enum http_method method);
+
 /* A request without its body. The path is not decoded: "/%61" is not "/a" here. It is "*"
  * for the server as a whole, and not there for CONNECT; where the target leaves it out,
  * it points to a constant. */

@@ -1,8 +1,9 @@
 /* log.h - one line on stderr for each thing worth knowing.
  *
  * In logfmt: time, level, what, then key=value pairs. Any thread may log; lines do
- * not mix. Logging never blocks and never fails: a line that stderr does not take
- * is lost, and the next one that it takes says how many were (lost=N).
+ * not mix. Logging does not block (but where stderr is a socket) and never fails: a line
+ * that stderr does not take is lost, and the next one that it takes says how many were
+ * (lost=N).
  */
 #ifndef LOG_H
 #define LOG_H

@@ -60,11 +60,6 @@ void output_text(struct output *output, const char *bytes, size_t len)
     output_refer(output, to, len);
 }
 
-void output_string(struct output *output, const char *string)
-{
-    output_text(output, string, strlen(string));
-}
-
 void output_number(struct output *output, size_t number)
 {
     char digits[DIGITS_MAX];

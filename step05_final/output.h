@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "buf.h"
@@ -47,8 +48,13 @@ void output_refer(struct output *output, const char *bytes, size_t len);
 /* Adds a copy of len bytes. There must be room: see OUTPUT_ANSWER_TEXT. */
 void output_text(struct output *output, const char *bytes, size_t len);
 
-/* Adds a string, and a number in decimal digits, in the same way. */
-void output_string(struct output *output, const char *string);
+/* Adds a string in the same way; here, so that the length of a literal is not counted. */
+static inline void output_string(struct output *output, const char *string)
+{
+    output_text(output, string, strlen(string));
+}
+
+/* Adds a number in decimal digits. */
 void output_number(struct output *output, size_t number);
 
 /* Adds the bytes of body and takes its memory over. Once in an output; it has no room

@@ -8,20 +8,21 @@
 #define TEXT(string) ((struct http_text){(string), sizeof(string) - 1})
 
 /* A page that is made anew for each request, because its numbers change. */
-static void answer_page(struct answer *answer, bool (*write)(struct buf *to))
+static bool answer_page(struct answer *answer, bool (*write)(struct buf *to))
 {
     if (write(&answer->owned))
-        return;
+        return true;
     buf_free(&answer->owned);
     answer->status = 500;
+    return false;
 }
 
 static void answer_index(const struct request *request, struct answer *answer)
 {
     (void)request;
     answer->type = TEXT("text/html; charset=utf-8");
-    answer_page(answer, pages_index);
-    process(buf_bytes(&answer->owned), buf_len(&answer->owned));
+    if (answer_page(answer, pages_index))
+        process(buf_bytes(&answer->owned), buf_len(&answer->owned));
 }
 
 /* The body goes back from where it came to: nothing is copied. */

@@ -34,7 +34,8 @@
 struct listener {
     int fd; /* -1: closed */
     struct service *service;
-    bool ready; /* clients wait */
+    bool ready;   /* clients wait */
+    bool starved; /* for want of descriptors; said so in the log, until nobody waits */
 };
 
 struct server {
@@ -50,7 +51,6 @@ struct server {
     struct timer_heap timers; /* one per connection: also the list of them all */
     uint64_t last_id;
     unsigned turned_away;     /* of them, those in the reserve */
-    bool out_of_descriptors;  /* said so in the log, and somebody waits ever since */
     bool full;                /* said so in the log, and nearly full ever since */
     int64_t accept_resume_ms; /* TIMER_NEVER: not paused */
     int64_t delay_end_ms;     /* TIMER_NEVER: no delay */
@@ -316,14 +316,14 @@ static bool is_draining(const struct server *server)
 
 /* Level-triggered, the listener would wake us for ever while there is nothing to accept
  * with. So we stop listening to it, until a connection ends or some time has passed. */
-static void pause_accepting(struct server *server, int reason)
+static void pause_accepting(struct server *server, struct listener *listener, int reason)
 {
-    if (!server->out_of_descriptors) {
+    if (!listener->starved) {
         log_line(LOG_WARN, "accept_paused", "err=%s open=%u", strerrorname_np(reason),
             server->timers.count);
         metrics_add(METRIC_ACCEPT_PAUSES, 1);
     }
-    server->out_of_descriptors = true;
+    listener->starved = true;
     atomic_store(&server->wake_on_end, true);
     server->accept_resume_ms = timer_now_ms() + ACCEPT_PAUSE_MS;
     listen_no_more(server);
@@ -333,7 +333,7 @@ static void resume_accepting(struct server *server)
 {
     if (server->accept_resume_ms == TIMER_NEVER)
         return;
-    if (!listen_again(server)) {
+    if (!is_draining(server) && !listen_again(server)) {
         server->accept_resume_ms = timer_now_ms() + ACCEPT_PAUSE_MS;
         return;
     }
@@ -379,7 +379,7 @@ static bool is_full(struct server *server)
     unsigned open = server->timers.count - server->turned_away;
 
     if (open < max) {
-        if (open < max - max / 10)
+        if (open + 1 + max / 10 < max)
             server->full = false;
         return false;
     }
@@ -460,7 +460,7 @@ static enum accepted accept_clients(struct server *server, struct listener *list
             continue;
         }
         if (errno == EAGAIN) {
-            server->out_of_descriptors = false;
+            listener->starved = false;
             return ACCEPTED_ALL;
         }
         if (is_shortage(errno))
@@ -539,29 +539,26 @@ static void dispatch(struct server *server, const struct epoll_event events[], i
         enqueue(server, &ready, ready_count);
 }
 
-/* Its time is over. A client that is in the middle of a request can be told so. */
 static void end_late(struct server *server, struct conn *conn)
 {
-    enum conn_phase phase = conn_phase(conn);
-
-    metrics_add(METRIC_TIMEOUT + phase, 1);
-    log_about(
-        &conn->origin, LOG_INFO, "timeout", "kind=%s", metrics_timeout_names[phase]);
-    if ((phase == CONN_HEAD || phase == CONN_BODY) && conn_excuse(conn, HANDLER_LATE)) {
+    if (conn_end_late(conn)) {
         int64_t next_ms = next_check_ms(conn);
         conn_release(conn);
         timer_change(&server->timers, &conn->timer, next_ms);
     } else {
-        end_conn(server, conn, CONN_TIMEOUT, ETIMEDOUT);
+        close_conn(server, conn);
+        free_conn(server, conn);
     }
 }
 
 /* After a SIGSTOP, or behind a large batch, its event may still be to come. */
-static bool has_just_spoken(const struct conn *conn)
+static bool has_just_moved(const struct conn *conn)
 {
     enum conn_phase phase = conn_phase(conn);
 
-    return phase != CONN_WRITE && phase != CONN_LINGER && conn_has_input(conn);
+    if (phase == CONN_WRITE)
+        return conn_has_room(conn);
+    return phase != CONN_LINGER && conn_has_input(conn);
 }
 
 /* Its time may be over: if nobody serves it, look again, for a worker may have moved the
@@ -573,7 +570,7 @@ static void check_deadline(struct server *server, struct conn *conn, int64_t now
     if (conn_claim(conn)) {
         bool over =
             atomic_load_explicit(&conn->deadline_ms, memory_order_relaxed) <= now_ms;
-        if (over && !has_just_spoken(conn)) {
+        if (over && !has_just_moved(conn)) {
             end_late(server, conn);
             return;
         }
@@ -614,7 +611,7 @@ static int wait_ms(const struct server *server)
 static void accept_or_pause(struct server *server, struct listener *listener)
 {
     if (accept_clients(server, listener) == ACCEPTED_UNTIL_SHORT)
-        pause_accepting(server, errno);
+        pause_accepting(server, listener, errno);
 }
 
 static void accept_ready(struct server *server)
@@ -643,8 +640,11 @@ static bool accept_the_last_of(struct server *server, struct listener *listener)
 static void accept_the_last(struct server *server)
 {
     for (unsigned i = 0; i < server->listener_count; i++)
-        if (!accept_the_last_of(server, &server->listeners[i]))
+        if (!accept_the_last_of(server, &server->listeners[i])) {
+            server->accept_resume_ms = timer_now_ms() + ACCEPT_PAUSE_MS;
             return;
+        }
+    server->accept_resume_ms = TIMER_NEVER;
     close_listeners(server);
     log_line(LOG_INFO, "drain", "open=%u", server->timers.count);
 }
