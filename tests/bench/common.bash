@@ -268,12 +268,15 @@ with_load() {
     }
 }
 
-# wrk measures whole seconds.
+# wrk measures whole seconds. A request costs it as much as the server, so one thread of it would
+# be what is measured.
 with_wrk() {
-    local before after seconds
+    local before after seconds threads
+    threads=$(nproc)
+    ((threads <= 4)) || threads=4
     seconds=$(awk -v s="$(field "$2" seconds)" 'BEGIN { print (s > 1 ? int(s + .5) : 1) }')
     before=$(tree_cpu)
-    timeout -k 1 $RUN_LIMIT_S wrk -t 1 -c "$(field "$2" connections)" -d "${seconds}s" \
+    timeout -k 1 $RUN_LIMIT_S wrk -t "$threads" -c "$(field "$2" connections)" -d "${seconds}s" \
         --latency "http://127.0.0.1:$PORT/healthz" >"$WORK/wrk" 2>&1 || {
         WHY="wrk says: $(tail -n 1 "$WORK/wrk")"
         return 1
