@@ -360,6 +360,24 @@ EOT
     wait "$probe_pid" || true # its send fails when the server has closed
 }
 
+@test "HTTP: who never pauses does not stay, however busy the server is" {
+    about "sent an error and went on sending without a pause, to a server with 1 worker that others keep busy" \
+        "the main thread cannot judge a connection that is in the queue whenever it looks: who serves it must look at its deadline, too" \
+        "$HERE, \"Deadlines\""
+    start_http -t 1 -w 100000
+    local status=0 socket
+    timeout 60 "$TOOLS/load" -p "$PORT" -c 8 -d 16 -t 50 -w 0 >/dev/null 2>&1 3>&- 4>&- &
+    STARTED_PIDS+=($!)
+    exec {socket}<>"/dev/tcp/127.0.0.1/$HTTP_PORT"
+    printf 'x\r\n' >&"$socket"
+    # It ends when the server closes: 5 s, and a turn in the queue.
+    timeout $((25 * SLOWNESS)) cat /dev/zero >&"$socket" 2>/dev/null || status=$?
+    exec {socket}>&-
+    ((status != 124)) || report "the connection was still there after 25 s" "its end after 5 s"
+    expect_log 'what=timeout .*kind=linger'
+    end_server
+}
+
 # ---- too many, too much -----------------------------------------------------------
 
 # hold COUNT: so many connections that the server has accepted; HELD are their descriptors.
