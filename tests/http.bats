@@ -371,7 +371,7 @@ EOT
     exec {socket}<>"/dev/tcp/127.0.0.1/$HTTP_PORT"
     printf 'x\r\n' >&"$socket"
     # It ends when the server closes: 5 s, and a turn in the queue.
-    timeout $((25 * SLOWNESS)) cat /dev/zero >&"$socket" 2>/dev/null || status=$?
+    timeout $((25 * SLOWNESS)) cat /dev/zero 1>&"$socket" 2>/dev/null || status=$?
     exec {socket}>&-
     ((status != 124)) || report "the connection was still there after 25 s" "its end after 5 s"
     expect_log 'what=timeout .*kind=linger'
