@@ -45,7 +45,7 @@ mutants: all tools ## prove the tests: each wrong server must be rejected
 sanitize: tools ## the tests on servers built with sanitizers
 	@tests/run sanitized
 
-test-long: all tools ## what takes longer: sanitizers, mutants, counted costs (10 minutes)
+test-long: all tools ## what takes longer: sanitizers, mutants, counted costs (15 minutes)
 	@tests/long
 
 test-repeat: all tools ## the same tests again and again, idle and under load
