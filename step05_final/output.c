@@ -54,6 +54,8 @@ void output_text(struct output *output, const char *bytes, size_t len)
 {
     char *to = output->text + output->text_len;
 
+    if (len == 0)
+        return; /* bytes may be NULL then, and memcpy must not be called with that */
     assert(output->text_len + len <= OUTPUT_TEXT_MAX);
     memcpy(to, bytes, len);
     output->text_len += len;
