@@ -376,10 +376,9 @@ static bool converse(struct conn *conn, struct buf *in, unsigned *events)
     conn->answered = dialog.answered;
     if (conn->next == HANDLER_END)
         buf_take(in, buf_len(in));
-    /* Now, before the answer leaves: a client that has its next message ready as soon as
+    /* Asked before the answer leaves: a client that has its next message ready as soon as
      * it has the answer shall not keep the drain going for ever. */
-    if (conn->draining && !conn_has_input(conn))
-        *events &= ~(unsigned)(CONN_READABLE | CONN_UNEVEN);
+    bool last = conn->draining && !conn_has_input(conn);
     bool sent = out.len == 0 || send_some(conn, &out);
     bool all_sent = out.len == 0;
     bool kept = keep_rest(conn, in, &out, dialog.state);
@@ -388,8 +387,12 @@ static bool converse(struct conn *conn, struct buf *in, unsigned *events)
         return false;
     if (!kept) /* if all is sent, the client can still be told */
         return (all_sent && conn_excuse(conn, HANDLER_NO_MEMORY)) || fail(conn, ENOMEM);
-    if (!all_sent)
+    if (!all_sent) {
         *events &= ~(unsigned)CONN_WRITABLE;
+        conn->backlogged = true;
+    } else if (last && !conn->backlogged) {
+        *events &= ~(unsigned)(CONN_READABLE | CONN_UNEVEN);
+    }
     /* No byte prolongs the time for a head or a body that it is a part of. */
     if (conn_phase(conn) != phase || conn->answered != answered)
         set_deadline(conn);
@@ -517,6 +520,7 @@ static bool step(struct conn *conn, unsigned *events, bool *got)
 
     if (*events & CONN_DRAIN) {
         conn->draining = true;
+        conn->backlogged = has_output(conn);
         *events &= ~(unsigned)CONN_DRAIN;
         *events |= CONN_READABLE | CONN_UNEVEN; /* there may be bytes without an event */
     }

@@ -77,6 +77,7 @@ struct conn {
     unsigned char next;   /* enum handler_next: what the handler wants */
     unsigned char cause;  /* enum conn_cause, once it is known */
     bool draining;        /* answer what is here, then say goodbye */
+    bool backlogged;      /* in the drain: answers had to wait, and input with them */
     bool lingering;       /* goodbye is said */
     bool turned_away;     /* fixed before an event can come */
 };
