@@ -264,6 +264,8 @@ expect_log() {
     done
 }
 
+both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
+
 # ---- the end ----------------------------------------------------------------------
 
 @test "SIGTERM: all that has come is answered" {
@@ -330,6 +332,22 @@ expect_log() {
     probe 'within 8000' 'open a rcvbuf=4k' 'pour a max=200k' 'open b' 'echo b "x"' 'signal TERM' \
         'eof b' 'send a "too late"' 'drink a' 'eof a' 'close a' 'close b' gone
     expect_exit 0
+}
+
+@test "SIGTERM: a client that always has one more to say is told the end" {
+    about "sent SIGTERM to a server with a drain timeout of 20 s, while clients sent the next message as soon as they had an answer" \
+        "whether something is left to answer is asked before the answer leaves: afterwards there always is" \
+        "$HERE, \"Drain\""
+    # One worker, two clients: one of them waits with its message when the signal comes.
+    start_server -t 1 -w 5000 --log-level debug --drain-timeout 20000
+    local i
+    for i in 1 2; do
+        timeout 40 "$TOOLS/load" -p "$PORT" -c 1 -t 30 -w 0 >/dev/null 2>&1 3>&- 4>&- &
+        STARTED_PIDS+=($!)
+    done
+    wait_until 5000 both_accepted || report "$(<"$SERVER_ERR")" "two lines with what=accepted"
+    kill -TERM "$SERVER_PID"
+    expect_exit 0 8000
 }
 
 @test "--drain-timeout says how long" {
