@@ -499,7 +499,7 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
         lines+=('open x*2000' 'send x "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"'
             'expect x "HTTP/1.1 100 Continue\r\n\r\n"' 'close x')
     done
-    http_probe 'within 20000' "${lines[@]}" 'grew fds max=0' 'grew rss max=1500'
+    http_probe 'within 20000' "${lines[@]}" 'grew fds max=0' 'grew rss max=500'
     end_server
 }
 
