@@ -488,12 +488,13 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
 
 # bats test_tags=exact
 @test "HTTP: who leaves in the middle leaves nothing" {
-    about "let 30,000 clients leave in the middle of a body" \
+    about "let 18,000 clients leave in the middle of a body" \
         "the connection gives back what it keeps, and the handler what it keeps for it" \
         "$HERE, \"Memory\""
     start_http -t 1
     local i lines=()
-    for i in {1..18}; do
+    # Fewer than there are ports: to use one again, the kernel may make a client wait.
+    for i in {1..12}; do
         # In the first rounds memory still grows.
         ((i != 4)) || lines+=(mark)
         lines+=('open x*2000' 'send x "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"'
