@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* A task often comes within microseconds, and to be put to sleep and woken costs several.
- * So a worker looks again first, for about as long as a sleep would cost: if a task
- * comes, the sleep is saved, and if none does, no more than that is lost. */
-#define YIELDS 16
-
 struct pool {
     /* Fixed while workers run. */
     pool_run *run;
@@ -45,29 +40,18 @@ static bool must_wake(struct pool *pool)
     return true;
 }
 
-/* Lock held. */
-static bool has_nothing_to_do(const struct pool *pool)
-{
-    return pool->queue.first == NULL && !pool->stopping;
-}
-
-/* Who brings the next task is often ready to run, and on this very core: let it. Lock
- * held; given up meanwhile. */
-static void yield_for_work(struct pool *pool)
-{
-    for (int i = 0; i < YIELDS && has_nothing_to_do(pool); i++) {
-        pthread_mutex_unlock(&pool->lock);
-        sched_yield();
-        pthread_mutex_lock(&pool->lock);
-    }
-}
-
 /* Lock held; given up while sleeping. */
 static void sleep_until_work(struct pool *pool)
 {
+    /* A task often comes within microseconds, and to be put to sleep and woken costs
+     * more than that: let others run once before. */
+    pthread_mutex_unlock(&pool->lock);
+    sched_yield();
+    pthread_mutex_lock(&pool->lock);
+
     /* A loop, because another worker may have been faster, and because a wait may
      * end for no reason at all (pthread_cond_wait(3p)). */
-    while (has_nothing_to_do(pool)) {
+    while (pool->queue.first == NULL && !pool->stopping) {
         pool->sleeping++;
         pthread_cond_wait(&pool->work, &pool->lock);
         pool->sleeping--;
@@ -78,8 +62,8 @@ static void sleep_until_work(struct pool *pool)
 /* The next task, or NULL when it is time to stop. Lock held. */
 static struct task *next_task(struct pool *pool)
 {
-    yield_for_work(pool);
-    sleep_until_work(pool);
+    if (pool->queue.first == NULL && !pool->stopping)
+        sleep_until_work(pool);
     return pool->stopping ? NULL : task_list_take(&pool->queue);
 }
 
