@@ -81,22 +81,35 @@ start_with_limit() {
 # bats test_tags=wall
 @test "wall: one slow process call stalls everyone" {
     about "sent a message as each of 8 clients to a server whose process call takes 0.3 s" \
-        "if all are answered in less than 2.4 s, this is more than step 03; well done, go on with step 04" \
+        "one thread does all the work, one request after the other" \
         "$HERE, \"The list of interest\""
     start_server -w 300000
     probe 'open x*8' mark 'send x "query\n"' 'within 10000' 'expect x "query\n"' \
-        'grew clock min=2400'
+        'grew clock min=2400' || past_the_wall slow_calls_overlap
     stop_server
+}
+
+slow_calls_overlap() {
+    start_server -w 300000 && probe 'open x*8' mark 'send x "query\n"' 'within 10000' \
+        'expect x "query\n"' 'grew clock max=2000'
 }
 
 # bats test_tags=wall
 @test "wall: one core" {
     about "let 8 clients compute for 0.2 s each, and looked how many threads of the server wanted a core at the same time" \
-        "if two did, this is more than step 03; well done, go on with step 04" \
+        "one thread can use one core" \
         "$HERE, \"The list of interest\""
     start_server -c 200000
     probe 'open x*8' 'send x "query\n"'
     wait_until 5000 cores_wanted 1
-    refute wait_until 1000 cores_wanted 2
+    refute wait_until 1000 cores_wanted 2 || past_the_wall two_cores_wanted
     stop_server 3000
+}
+
+two_cores_wanted() {
+    local probe_pid
+    start_server -c 300000 || return 1
+    probe 'open x*4' 'send x "query\n"' 'within 15000' 'expect x "query\n"' &
+    probe_pid=$!
+    wait_until 10000 computed_together && wait "$probe_pid"
 }

@@ -135,66 +135,83 @@ HERE=step04_threadpool/README.md
 # bats test_tags=wall
 @test "wall: one epoll_ctl for each request" {
     about "counted the calls of epoll_ctl for the messages of 10 clients" \
-        "if there are fewer than messages, this is more than step 04; well done, go on with step 05" \
+        "a one-shot event must be armed again for each request" \
         "$HERE, \"Re-arm last\""
     counted_server
     count_load -c 10 -t 0.3
     (($(counts epoll_ctl) >= REPLIES)) ||
-        report "$(counts epoll_ctl) calls for $REPLIES messages" "at least as many"
+        report "$(counts epoll_ctl) calls for $REPLIES messages" "at least as many" ||
+        past_the_wall registered_once
     stop_server
 }
+
+registered_once() { ((REPLIES > 0 && $(counts epoll_ctl) <= 100 + REPLIES / 10)); }
 
 # bats test_tags=wall
 @test "wall: no bound on connections" {
     about "connected 3,000 clients that sent one message and then nothing" \
-        "if it costs less than 6 MB, this is more than step 04; well done, go on with step 05" \
+        "each connection has a buffer of its own, used or not" \
         "$HERE, \"The pool\""
     start_server
     probe 'within 10000' 'open w' 'echo w "warm"' mark 'open x*3000' 'echo x "hello\n"' \
-        'grew rss min=6000' 'echo x "all of us are here\n"'
+        'grew rss min=6000' 'echo x "all of us are here\n"' || past_the_wall idle_ones_cost_little
     stop_server
+}
+
+idle_ones_cost_little() {
+    start_server && probe 'within 10000' 'open w' 'echo w "warm"' mark 'open x*3000' \
+        'echo x "hello\n"' 'grew rss max=6000' 'echo x "all of us are here\n"'
 }
 
 # bats test_tags=wall
 @test "wall: a silent client stays for ever" {
     about "connected a client that said nothing for 1.5 s" \
-        "if it was closed, this is more than step 04; well done, go on with step 05" \
+        "nobody looks at the clock" \
         "$HERE, \"The pool\""
     start_server
-    probe 'open a' 'echo a "hello\n"' 'silent a 1500' 'echo a "still here\n"'
+    probe 'open a' 'echo a "hello\n"' 'silent a 1500' 'echo a "still here\n"' ||
+        past_the_wall the_silent_are_closed
     stop_server
+}
+
+the_silent_are_closed() {
+    start_server && probe 'open a' 'echo a "hello\n"' 'within 10000' 'closed a'
 }
 
 # bats test_tags=wall
 @test "wall: SIGTERM drops replies in flight" {
     about "queued a request as each of two clients, with one worker, and sent SIGTERM" \
-        "if both were answered, this is more than step 04; well done, go on with step 05" \
+        "a worker finishes what it is at; what is still queued is dropped" \
         "$HERE, \"Shutdown\""
     start_server -t 1 -w 300000
     # Whichever is first, the other is still queued when the signal comes.
     probe 'open x*2' stop 'send x "query\n"' 'signal TERM' cont gone
     expect_exit 0
-    start_server -t 1 -w 300000
-    refute probe 'open x*2' stop 'send x "query\n"' 'signal TERM' cont 'expect x "query\n"'
+    refute queued_ones_are_answered || past_the_wall queued_ones_are_answered
+}
+
+queued_ones_are_answered() {
+    start_server -t 1 -w 300000 &&
+        probe 'open x*2' stop 'send x "query\n"' 'signal TERM' cont 'expect x "query\n"'
 }
 
 # bats test_tags=wall
 @test "wall: out of descriptors it spins" {
     about "let more clients wait than a server with 32 descriptors can take, and counted its accepts" \
-        "if there are only a few, this is more than step 04; well done, go on with step 05" \
+        "the listener stays ready while no descriptor is free, and accept fails each time" \
         "$HERE, \"The pool\""
-    local before after
     SERVER_WRAP="prlimit --nofile=32:32"
     counted_server
     # They stay to the end.
     probe 'open a*50' 'within 15000' gone &
     local probe_pid=$!
-    wait_until 5000 accepts_more_than 100
-    before=$(counts accept4)
-    wait_until 5000 accepts_more_than $((before + 2000)) ||
-        report "$(($(counts accept4) - before)) accepts" "more than 2,000"
+    wait_until 5000 accepts_more_than 2000 ||
+        report "$(counts accept4) accepts" "more than 2,000" ||
+        past_the_wall few_accepts
     stop_server
     wait "$probe_pid"
 }
+
+few_accepts() { (($(counts accept4) < 1000)); }
 
 accepts_more_than() { (($(counts accept4) > $1)); }

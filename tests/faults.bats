@@ -110,7 +110,9 @@ survive_one() {
 # until_it_misses FAULT [VARIABLE=VALUE...]: the call with the number @ in FAULT fails;
 # for @ = 1, 2 ... until a run has no such call. Sets STRUCK, the number of those it had.
 CALLS_MAX=100 # for 4 clients
-until_it_misses() {
+until_it_misses() { unseen strike_each_call "$@"; }
+
+strike_each_call() {
     local n status did=$ABOUT_DID fault=$1
     shift
     for ((n = 1; n <= CALLS_MAX; n++)); do
@@ -277,7 +279,9 @@ until_it_misses() {
 }
 
 # fails_once CALL ERRNO...: the first, second, third CALL.
-fails_once() {
+fails_once() { unseen strike_the_first_three "$@"; }
+
+strike_the_first_three() {
     local call=$1 error n did=$ABOUT_DID
     shift
     for error; do
@@ -322,7 +326,9 @@ fails_once() {
 # ---- a start that fails -----------------------------------------------------------
 
 # refuses CALL ERRNO REASON [NTH] [optional]: the server cannot start, and says why.
-refuses() {
+refuses() { unseen start_with_fault "$@"; }
+
+start_with_fault() {
     local call=$1 error=$2 reason=$3 nth=${4:-1} optional=${5-} status=0
     ABOUT_DID="let $call fail with $error (\"$reason\") while the server starts"
     with_fault "errno:$call:$error:$nth"

@@ -1,0 +1,71 @@
+# show.awk - what a suite said, in the order of its tests (see suites.bash).
+#
+#   awk -v suite=NAME -v counts=FILE ... -f show.awk LIST TAP...
+#
+# LIST has a line a test: its name and, after a tab, the test that it waits for, if it does.
+# TAP is what bats prints with --timing.
+
+function take(line,    rest) {
+    # "ok 7 a name in 12ms # skip reason"
+    name = line
+    sub(/^(not )?ok [0-9]+ /, "", name)
+    reason = ""
+    if (match(name, / in [0-9]+ms # skip/)) {
+        reason = substr(name, RSTART + RLENGTH + 1)
+        rest = substr(name, RSTART)
+        name = substr(name, 1, RSTART - 1)
+        kind[name] = "skipped"
+    } else {
+        match(name, / in [0-9]+ms$/)
+        rest = substr(name, RSTART)
+        name = substr(name, 1, RSTART - 1)
+        kind[name] = line ~ /^not/ ? "failed" : "passed"
+    }
+    why[name] = reason
+    text[name] = ""
+    sub(/^ in /, "", rest)
+    if (times != "") print (rest + 0) "\t" name >> times
+}
+
+function is_wall(name) { return walls != "judged" && name ~ /^wall: / }
+
+function show_wall(name) {
+    seen++
+    if (kind[name] == "passed")
+        print "  = " name " (it stands; this step need not remove it)"
+    else
+        print "  = " name " (" (why[name] != "" ? why[name] : "neither the wall nor what lies beyond it was seen") ")"
+}
+
+function show_test(name, cause) {
+    if (cause != "") {
+        waiting++
+        print yellow "  … " plain name ": waits for \"" cause "\""
+    } else if (is_wall(name)) {
+        show_wall(name)
+    } else if (kind[name] == "passed") {
+        passed++
+        print green "  ✓ " plain name
+    } else if (kind[name] == "skipped") {
+        skipped++
+        print yellow "  - " name " # skip " why[name] plain
+    } else {
+        failed++
+        print red "  ✗ " name plain
+        printf "%s", kind[name] == "failed" ? text[name] : "    it was not run:\n" stray
+    }
+}
+
+BEGIN { FS = "\t" }
+FILENAME == ARGV[1] { order[++count] = $1; cause[count] = $2; next }
+/^(not )?ok [0-9]+ .* in [0-9]+ms($| # skip)/ { take($0); current = name; next }
+/^1\.\./ { next }
+/^# bats ended/ { stray = stray "    " substr($0, 3) "\n"; next }
+/^# / && current != "" { text[current] = text[current] "    " substr($0, 3) "\n"; next }
+{ stray = stray "    " $0 "\n" }
+
+END {
+    if (count) print suite
+    for (i = 1; i <= count; i++) show_test(order[i], cause[i])
+    print passed + 0, failed + 0, skipped + 0, waiting + 0, seen + 0 > counts
+}
