@@ -7,7 +7,7 @@ load ../tests/lib.bash
 
 HERE=step01_blocking/README.md
 
-# bats test_tags=wall
+# bats test_tags=wall,promise:one-at-a-time
 @test "wall: one silent client holds up everyone" {
     about "let client a be served, then sent a message as client b" \
         "step 01 serves one client after the other" \

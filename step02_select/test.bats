@@ -18,6 +18,7 @@ start_load() {
     STARTED_PIDS+=("$LOAD_PID")
 }
 
+# bats test_tags=promise:silent-clients
 @test "silent clients hold nobody up" {
     about "connected 50 clients that say nothing, then sent a message as one more" \
         "a recv on a socket that has nothing blocks the thread: wait for readiness before each recv, and make the sockets non-blocking" \
@@ -27,6 +28,7 @@ start_load() {
     stop_server
 }
 
+# bats test_tags=promise:many-clients
 @test "900 clients at once" {
     about "connected 900 clients, sent a message as each of them, twice" \
         "every connection needs its own state: a buffer or a position that two share mixes them up" \
@@ -37,6 +39,7 @@ start_load() {
     stop_server
 }
 
+# bats test_tags=promise:many-clients
 @test "50 streams at once" {
     about "sent 200 KB as each of 50 clients at the same time, reading what comes back" \
         "after a short send the rest must be kept, per connection, and sent from where it stopped" \
@@ -46,6 +49,7 @@ start_load() {
     stop_server
 }
 
+# bats test_tags=promise:stuck-clients
 @test "a client that never reads holds nobody up and loses nothing" {
     about "sent as client p until nothing more went, without reading; then a message as client b; then read as p" \
         "keep what send did not take and wait until that socket is writable; never wait inside send" \
@@ -56,6 +60,7 @@ start_load() {
     stop_server
 }
 
+# bats test_tags=promise:stuck-clients
 @test "a client that half-closes with its echo unread gets all of it" {
     about "sent as client p until nothing more went, half-closed, then read" \
         "the end of the input is not the end of the output: close when all has been sent" \
@@ -70,7 +75,7 @@ start_load() {
     stop_server
 }
 
-# bats test_tags=exact
+# bats test_tags=exact,promise:bounded-output
 @test "clients that never read cost little memory" {
     about "sent up to 8 MB as each of 20 clients that never read" \
         "while output is pending, do not read: then one buffer is all that a client can fill" \
@@ -81,7 +86,7 @@ start_load() {
     stop_server
 }
 
-# bats test_tags=exact
+# bats test_tags=exact,promise:idle-is-asleep
 @test "waiting costs no CPU time" {
     about "left 100 clients idle, one with its echo unread, one of those half-closed, for a second" \
         "the loop turns without anything to do: perhaps it waits for writable when there is nothing to write, or for an end that it has already seen" \
@@ -93,6 +98,7 @@ start_load() {
     stop_server
 }
 
+# bats test_tags=promise:resets-alone
 @test "resets of some leave the others alone" {
     about "connected 100 clients, reset 50 of them, some with data on the way" \
         "an error of one socket ends that connection, and nothing else" \
@@ -103,6 +109,7 @@ start_load() {
     stop_server
 }
 
+# bats test_tags=promise:resets-alone
 @test "a client that resets while others are ready as well" {
     about "stopped the server, queued messages of 40 clients and the resets of 20, let it go on" \
         "within one batch of ready connections, one may be gone when its turn comes" \
@@ -114,6 +121,7 @@ start_load() {
     stop_server
 }
 
+# bats test_tags=promise:fair-turns
 @test "a client that sends without a pause does not starve the others" {
     about "sent as fast as possible on 4 connections, then a message as one more" \
         "one recv per readiness, not until the socket is empty: a fast client's never is" \
@@ -127,6 +135,7 @@ start_load() {
     stop_server
 }
 
+# bats test_tags=promise:fair-turns
 @test "a client with much to say does not delay the others" {
     about "queued 300 KB of client a, then one byte of client b, for a server whose process call takes 0.2 s" \
         "one recv per readiness, and the others before the next: not all that a client has sent" \
@@ -140,6 +149,7 @@ start_load() {
     expect_alive
 }
 
+# bats test_tags=promise:many-clients
 @test "hundreds that wait in the accept queue" {
     about "connected 300 clients and sent a message as each while the server was stopped, let it go on" \
         "accept until nobody waits, or let the poller report again whoever does" \
@@ -149,6 +159,7 @@ start_load() {
     stop_server
 }
 
+# bats test_tags=promise:stop-under-load
 @test "SIGTERM ends it under full load" {
     about "queued a message of each of 100 clients for a server whose process call takes 0.1 s, sent SIGTERM" \
         "pselect and epoll_pwait let a signal in only when nothing is ready; under load something always is. Look whether one is pending" \
@@ -160,6 +171,7 @@ start_load() {
     expect_exit 0
 }
 
+# bats test_tags=promise:many-descriptors
 @test "descriptors return to their base line after 900 clients" {
     about "connected 900 clients; half of them left with a close, half with a reset" \
         "every way out of a connection must close its descriptor" \
@@ -173,7 +185,7 @@ start_load() {
     stop_server
 }
 
-# bats test_tags=wall
+# bats test_tags=wall,promise:select-limit
 @test "wall: at most 1,024 descriptors" {
     about "connected 1,100 clients" \
         "FD_SET with a descriptor from FD_SETSIZE on writes behind the set: close such a connection at once" \
@@ -193,7 +205,7 @@ more_than_1024() {
         'echo b "second\n"'
 }
 
-# bats test_tags=wall
+# bats test_tags=wall,promise:cost-per-wakeup
 @test "wall: each wake-up costs as much as there are connections" {
     about "counted the descriptors that the kernel is asked about, for each message of one client beside 800 idle ones" \
         "select brings the whole list along each time" \

@@ -10,6 +10,7 @@ load ../tests/counting.bash
 
 HERE=step04_threadpool/README.md
 
+# bats test_tags=promise:overlap
 @test "slow work overlaps" {
     about "sent a message as each of 8 clients to a server with 8 workers whose process call takes 0.5 s" \
         "process must run in the workers, not in the main thread, and not under the lock of the queue" \
@@ -21,6 +22,7 @@ HERE=step04_threadpool/README.md
     stop_server
 }
 
+# bats test_tags=promise:several-cores
 @test "several cores are wanted at the same time" {
     about "let 4 clients compute for 0.3 s each, and looked whether two threads of the server computed at the same time" \
         "the workers wait for each other: perhaps run is called under the lock of the queue" \
@@ -33,6 +35,7 @@ HERE=step04_threadpool/README.md
     stop_server
 }
 
+# bats test_tags=promise:overlap
 @test "more slow requests than workers" {
     about "sent a message as each of 12 clients to a server with 4 workers whose process call takes 0.2 s" \
         "what does not find a free worker waits in the queue, and none is forgotten" \
@@ -42,7 +45,7 @@ HERE=step04_threadpool/README.md
     stop_server
 }
 
-# bats test_tags=exact
+# bats test_tags=exact,promise:thread-count
 @test "-t says how many threads there are" {
     about "started the server with -t 3, counted its threads with 200 clients connected" \
         "a fixed pool: the main thread and the workers; no thread per connection" \
@@ -54,7 +57,7 @@ HERE=step04_threadpool/README.md
     stop_server
 }
 
-# bats test_tags=exact
+# bats test_tags=exact,promise:thread-count
 @test "-t says how many threads there are, also under load" {
     about "sent a message as each of 20 clients to a server started with -t 3 and a process call of 2 s, and counted its threads while it was at them" \
         "a fixed pool: what finds no free worker waits in the queue; no thread per request" \
@@ -65,7 +68,7 @@ HERE=step04_threadpool/README.md
     end_server
 }
 
-# bats test_tags=exact
+# bats test_tags=exact,promise:first-come
 @test "first come, first served" {
     about "queued a message as each of 4 clients, for one worker with a process call of 0.2 s" \
         "a queue has two ends: append to the one, take from the other" \
@@ -81,7 +84,7 @@ HERE=step04_threadpool/README.md
     stop_server
 }
 
-# bats test_tags=exact
+# bats test_tags=exact,promise:one-worker-each
 @test "one request of a client at a time" {
     about "sent a message and, while it was processed for a second, one more, with 4 workers" \
         "a connection that is being served must not be queued again, or answers overtake each other" \
@@ -92,6 +95,7 @@ HERE=step04_threadpool/README.md
     stop_server
 }
 
+# bats test_tags=promise:one-worker-each
 @test "one connection has one worker at a time" {
     about "sent 100 KB in small pieces as each of 30 clients, with 16 workers" \
         "two workers serve one connection: an event must be a token (EPOLLONESHOT), armed again only when all is done" \
@@ -101,6 +105,7 @@ HERE=step04_threadpool/README.md
     stop_server
 }
 
+# bats test_tags=promise:no-worker-waits
 @test "slow readers occupy no worker" {
     about "let 10 clients send without reading to a server with 2 workers, then sent a message as one more" \
         "a worker must not wait for a socket to become writable: keep the rest, wait for EPOLLOUT, go on" \
@@ -110,6 +115,7 @@ HERE=step04_threadpool/README.md
     stop_server
 }
 
+# bats test_tags=promise:no-worker-waits
 @test "silent clients occupy no worker" {
     about "connected 50 silent clients to a server with 2 workers, then sent a message as one more" \
         "a worker must not wait in recv: hand over what is ready, and nothing else" \
@@ -119,7 +125,7 @@ HERE=step04_threadpool/README.md
     stop_server
 }
 
-# bats test_tags=exact
+# bats test_tags=exact,promise:finish-process
 @test "SIGTERM: a worker finishes what it is at" {
     about "sent a message to a server whose process call takes 1 s, and SIGTERM while a worker was at it" \
         "join the workers: to return from main before is to end them in the middle of a request" \
@@ -132,7 +138,7 @@ HERE=step04_threadpool/README.md
     expect_exit 0
 }
 
-# bats test_tags=wall
+# bats test_tags=wall,promise:epoll-ctl-per-message
 @test "wall: one epoll_ctl for each request" {
     about "counted the calls of epoll_ctl for the messages of 10 clients" \
         "a one-shot event must be armed again for each request" \
@@ -147,7 +153,7 @@ HERE=step04_threadpool/README.md
 
 registered_once() { ((REPLIES > 0 && $(counts epoll_ctl) <= 100 + REPLIES / 10)); }
 
-# bats test_tags=wall
+# bats test_tags=wall,promise:unbounded-connections
 @test "wall: no bound on connections" {
     about "connected 3,000 clients that sent one message and then nothing" \
         "each connection has a buffer of its own, used or not" \
@@ -163,7 +169,7 @@ idle_ones_cost_little() {
         'echo x "hello\n"' 'grew rss max=6000' 'echo x "all of us are here\n"'
 }
 
-# bats test_tags=wall
+# bats test_tags=wall,promise:silent-stays
 @test "wall: a silent client stays for ever" {
     about "connected a client that said nothing for 1.5 s" \
         "nobody looks at the clock" \
@@ -178,7 +184,7 @@ the_silent_are_closed() {
     start_server && probe 'open a' 'echo a "hello\n"' 'within 10000' 'closed a'
 }
 
-# bats test_tags=wall
+# bats test_tags=wall,promise:replies-dropped
 @test "wall: SIGTERM drops replies in flight" {
     about "queued a request as each of two clients, with one worker, and sent SIGTERM" \
         "a worker finishes what it is at; what is still queued is dropped" \
@@ -195,7 +201,7 @@ queued_ones_are_answered() {
         probe 'open x*2' stop 'send x "query\n"' 'signal TERM' cont 'expect x "query\n"'
 }
 
-# bats test_tags=wall
+# bats test_tags=wall,promise:accept-spins
 @test "wall: out of descriptors it spins" {
     about "let more clients wait than a server with 32 descriptors can take, and counted its accepts" \
         "the listener stays ready while no descriptor is free, and accept fails each time" \

@@ -167,6 +167,86 @@ allowed_includes() {
         tests/*.bats tests/fuzz/*.bats step*/test.bats
 }
 
+# ---- the promises -----------------------------------------------------------------
+
+# The files whose tests judge a server, and those that list what it promises.
+JUDGES=(tests/{contract,faults,http,http_faults,ending,fleet,wrap}.bats step*/test.bats)
+LISTS=(README.md step*/README.md)
+
+# listed promise|wall: FILE, a tab and NAME for each row of these tables; a third column says
+# `judged` where only tools judge a promise.
+listed() {
+    awk -v head="| $1 | what it says |" '
+        $0 == head { inside = 1; next }
+        !/^\|/ { inside = 0 }
+        inside && match($0, /`[a-z0-9-]+`/) {
+            judged = /\(Judged by / ? "\tjudged" : ""
+            print FILENAME "\t" substr($0, RSTART + 1, RLENGTH - 2) judged
+        }' "${LISTS[@]}"
+}
+
+# tagged: FILE, a tab, the tags with a comma before and behind each, a tab and the line of
+# each test.
+tagged() {
+    awk '
+        /^# bats test_tags=/ { tags = substr($0, 18); next }
+        /^@test / { print FILENAME "\t," tags ",\t" $0 }
+        { tags = "" }' "${JUDGES[@]}"
+}
+
+# list_of FILE: where the promises of its tests are listed.
+list_of() {
+    case $1 in
+        tests/contract.bats | tests/faults.bats) echo README.md ;;
+        step*) echo "${1%/*}/README.md" ;;
+        *) echo step05_final/README.md ;;
+    esac
+}
+
+# misnamed: the tests that do not name just one promise of their list.
+misnamed() {
+    local file tags name promise kind all
+    all=$(listed promise | sed 's/^/promise\t/' && listed wall | sed 's/^/wall\t/')
+    while IFS=$'\t' read -r file tags name; do
+        [[ $tags != *,course,* ]] || continue # it judges no server
+        promise=$(tr , '\n' <<<"$tags" | sed -n 's/^promise://p')
+        kind=promise
+        [[ $tags != *,wall,* ]] || kind=wall
+        cut -f 1-3 <<<"$all" | grep -qxF "$kind"$'\t'"$(list_of "$file")"$'\t'"$promise" ||
+            echo "$file: $name: the line \"# bats test_tags=promise:NAME\" above it must name one" \
+                "$kind that $(list_of "$file") lists, not \"${promise//$'\n'/ }\""
+    done < <(tagged)
+}
+
+@test "every test of a server names the one promise that it is about" {
+    says_nothing misnamed
+}
+
+untested() {
+    local file promise judged
+    while IFS=$'\t' read -r file promise judged; do
+        [[ $judged == judged ]] || tagged | cut -f 2 | grep -qF ",promise:$promise," ||
+            echo "$file promises \`$promise\`, and no test is about it"
+    done < <(listed promise && listed wall)
+    { listed promise && listed wall; } | cut -f 2 | sort | uniq -d | sed 's/$/: two promises have this name/'
+}
+
+@test "every promise has a test, and a name of its own" {
+    says_nothing untested
+}
+
+unasked() {
+    local name
+    while read -r name; do
+        grep -qF "about_cases \"$name\"" tests/http.bats ||
+            echo "no test asks for the group \"$name\" of tests/http_cases.txt"
+    done < <("$TOOLS/http_client" -l tests/http_cases.txt)
+}
+
+@test "each group of HTTP cases is asked for" {
+    says_nothing unasked
+}
+
 # ---- the prose --------------------------------------------------------------------
 
 # A block that opens with ```c file=PATH shows lines that stand there, as they stand there.

@@ -18,6 +18,7 @@ setup() {
 
 # ---- started again ----------------------------------------------------------------
 
+# bats test_tags=promise:restart-under-load
 @test "20 restarts under load: nobody is answered in part" {
     about "ended the server with SIGTERM and started it on the same ports, 20 times, with 16 clients that never paused" \
         "SO_REUSEADDR, accept until EAGAIN before the listener is closed, and a shutdown before each close" \
@@ -58,8 +59,10 @@ under_load() {
     expect_exit 0 6000
 }
 
+# bats test_tags=promise:drain-under-load
 @test "SIGTERM in full load: what was received is answered" { under_load; }
 
+# bats test_tags=promise:drain-under-load
 @test "SIGTERM in full load: nothing leaks" {
     SERVER=$(wrapped_server "$COURSE/step05_final") || {
         echo "$SERVER"
@@ -76,6 +79,7 @@ under_load() {
             "equal numbers"
 }
 
+# bats test_tags=promise:second-signal
 @test "SIGTERM in full load: a second one ends it at once" {
     about "sent SIGTERM, and again when it was at work on that, to a server with 64 busy clients and a drain timeout of a minute" \
         "who asks twice means it" "$HERE, \"Drain\""

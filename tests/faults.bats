@@ -134,6 +134,7 @@ strike_each_call() {
 
 # ---- calls that are interrupted ---------------------------------------------------
 
+# bats test_tags=promise:interrupted-calls
 @test "interrupted calls (EINTR) change nothing" {
     about "let every second recv, send, accept and wait fail with EINTR" \
         "EINTR says that nothing was done: call again; do not close, do not exit, do not wait for readiness" \
@@ -147,6 +148,7 @@ strike_each_call() {
     stop_server
 }
 
+# bats test_tags=promise:interrupted-calls
 @test "an interrupted sleep is slept to its end" {
     about "started with -w 300000 (each process waits 300 ms), let the first three sleeps be interrupted at once, sent 3 messages" \
         "nanosleep says with EINTR that it was cut short, and stores what is left: sleep that too" \
@@ -161,6 +163,7 @@ strike_each_call() {
 
 # ---- calls that do only a part ----------------------------------------------------
 
+# bats test_tags=promise:partial-calls
 @test "a send that takes one byte loses nothing" {
     about "let each send take 1 byte at most, then 1,000" \
         "send returns how much it took; the rest must be kept and sent later" "man 2 send"
@@ -179,6 +182,7 @@ strike_each_call() {
     stop_server
 }
 
+# bats test_tags=promise:partial-calls
 @test "a recv that gives one byte loses nothing" {
     about "let each recv give 1 byte at most, then 1,000" \
         "TCP is a stream: recv may give any part of what was sent" "man 2 recv"
@@ -194,6 +198,7 @@ strike_each_call() {
     stop_server
 }
 
+# bats test_tags=promise:ready-is-a-hint
 @test "ready, and yet EAGAIN" {
     about "let every third recv, send and accept fail with EAGAIN though the descriptor was ready" \
         "readiness is a hint (a client may leave between accept's readiness and accept): wait again, keep what is unsent" \
@@ -214,6 +219,7 @@ strike_each_call() {
     stop_server
 }
 
+# bats test_tags=promise:partial-calls
 @test "all of this at once" {
     about "mixed EINTR, short counts and EAGAIN" \
         "each is handled, but not one after the other: perhaps a retry loses the rest of a short send"
@@ -229,6 +235,7 @@ strike_each_call() {
 
 # ---- no memory --------------------------------------------------------------------
 
+# bats test_tags=promise:out-of-memory
 @test "one allocation fails: at most one client suffers" {
     about "let the Nth malloc fail" \
         "malloc can return NULL: give up this one client (close its descriptor), not the server" \
@@ -238,6 +245,7 @@ strike_each_call() {
     if step_at_least 02 && ((STRUCK == 0)); then expect_fired injected_malloc; fi
 }
 
+# bats test_tags=promise:out-of-memory
 @test "no memory for a while: served again when it is back" {
     about "let 6 allocations in a row fail once the server runs, with clients coming until one is served" \
         "a client for whom there is no memory is closed; nothing else may stop: accept the next" \
@@ -261,6 +269,7 @@ strike_each_call() {
 
 # ---- calls that fail --------------------------------------------------------------
 
+# bats test_tags=promise:accept-fails
 @test "accept fails: every client is served in the end" {
     about "let two accepts fail after the first client, with each errno of accept(2)" \
         "an accept that fails says something about one client or about the moment, not about the listener: go on" \
@@ -296,12 +305,14 @@ strike_the_first_three() {
     done
 }
 
+# bats test_tags=promise:one-call-fails
 @test "recv fails: that connection ends, and no other" {
     about "let one recv fail" "an error of recv is the end of this connection, not of the server" \
         'man 2 recv, "ERRORS"'
     fails_once recv ECONNRESET ETIMEDOUT ENOMEM
 }
 
+# bats test_tags=promise:one-call-fails
 @test "send fails: that connection ends, and no other" {
     about "let one send fail" \
         "an error of send is the end of this connection, not of the server; EPIPE comes with SIGPIPE unless that is ignored" \
@@ -309,6 +320,7 @@ strike_the_first_three() {
     fails_once send ECONNRESET EPIPE ENOBUFS
 }
 
+# bats test_tags=promise:one-call-fails
 @test "epoll_ctl fails: that connection ends, and no other" {
     about "let the Nth epoll_ctl fail, with sends of 2,000 bytes at most" \
         "a connection that cannot be registered (or armed again) will never be heard of again: close it" \
@@ -351,6 +363,7 @@ start_with_fault() {
     esac
 }
 
+# bats test_tags=promise:start-fails
 @test "no listening socket: status 1 and the reason" {
     about "" "check what socket, setsockopt, bind and listen return; tell strerror(errno) on stderr, return 1 from main" \
         "man 3 strerror"
@@ -360,6 +373,7 @@ start_with_fault() {
     refuses listen EADDRINUSE "Address already in use"
 }
 
+# bats test_tags=promise:start-fails
 @test "no epoll, no signalfd, no eventfd: status 1 and the reason" {
     about "" "check what these calls return; tell strerror(errno) on stderr, return 1 from main" \
         "man 3 strerror"
@@ -372,6 +386,7 @@ start_with_fault() {
     refuses timerfd_create ENFILE "Too many open files in system" 1 optional
 }
 
+# bats test_tags=promise:start-fails
 @test "no thread: status 1 and the reason" {
     about "" "pthread_create returns its error, it does not set errno; end the threads that run already, return 1 from main" \
         "man 3 pthread_create"
@@ -384,6 +399,7 @@ start_with_fault() {
 
 # ---- out of descriptors, for real -------------------------------------------------
 
+# bats test_tags=promise:out-of-descriptors
 @test "out of descriptors: whoever waits is served when others leave" {
     about "allowed the server 32 descriptors (ulimit -n 32); 60 clients connected; ten by ten they sent, were served and left" \
         "accept fails with EMFILE while all are in use; the client stays in the queue: keep serving the others and try again" \

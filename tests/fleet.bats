@@ -77,6 +77,7 @@ has_served() { (($(grep -c -m 20 'what=request .*target="/echo' "${FLEET_LOG[$1]
 # has_noticed I: HAProxy has seen its /healthz say 503 (the log has the checks) FALL times.
 has_noticed() { (($(grep -c 'target="\?/healthz"\? status=503' "${FLEET_LOG[$1]}") >= FALL)); }
 
+# bats test_tags=promise:fleet
 @test "one server after the other is started again, and no client notices" {
     about "started $FLEET servers behind HAProxy, and under load ended each with SIGTERM and started it again" \
         "for --drain-delay, /healthz says 503 while all is served; so HAProxy sends nobody there any more when the listener closes" \

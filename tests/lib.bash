@@ -11,6 +11,11 @@
 #   CHECK_RERUN  how to start this run again, such as "make check STEP=03"
 #
 # Every wait here has a limit and watches for a condition; nothing sleeps and hopes.
+#
+# Each test that judges a server has the tag promise:NAME, above it, and asks for nothing but
+# that promise: README.md ("The contract") lists those of contract.bats and faults.bats, and
+# stepNN/README.md ("Promises") those of the step. A test with the tag `wall` is about one of
+# the step's walls, which that chapter lists as well. course.bats holds these lists.
 # shellcheck shell=bash
 
 COURSE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)

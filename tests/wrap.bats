@@ -172,6 +172,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
  sprintf strspn strstr strtoul time vsnprintf puts putchar fputs fwrite fputc putc bcmp stpcpy memmem memrchr
  __tls_get_addr _GLOBAL_OFFSET_TABLE_ __stack_chk_fail "
 
+# bats test_tags=course
 @test "every call that can fail is made to fail" {
     local wrapped name missing=''
     wrapped=" $(nm "$TOOLS/wrap_fault.o" | sed -n 's/.* T __wrap_//p' | tr '\n' ' ')"
@@ -186,6 +187,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
     }
 }
 
+# bats test_tags=promise:each-call-fails
 @test "without a fault nothing is lost and nothing leaks" {
     about "visited the server in all the ways that the tests below use" "" "$HERE, \"The way of the data\""
     ALLOWED=0
@@ -199,6 +201,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
 
 # Of those that take memory, and of the visits, as many as this must be reached: two
 # allocations at the start, one for each connection.
+# bats test_tags=promise:each-allocation-fails
 @test "the Nth allocation fails: one visit is lost" {
     about "let the Nth allocation fail, once" \
         "a connection that gets no memory ends; a server that gets none does not start" \
@@ -207,6 +210,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
     struck 3 10
 }
 
+# bats test_tags=promise:each-allocation-fails
 @test "the Nth allocation fails while clients are late" {
     about "let the Nth allocation fail, once, with clients that do not say or take all" \
         "what could not be sent has to be kept: without memory for it, the connection ends" \
@@ -216,6 +220,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
     struck 3 5
 }
 
+# bats test_tags=promise:each-allocation-fails
 @test "from the Nth allocation on, all fail: who is served stays" {
     about "let all allocations from the Nth on fail" \
         "new clients cannot be served; a connection that needs no memory does not notice" \
@@ -225,6 +230,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
     struck 3 10
 }
 
+# bats test_tags=promise:each-allocation-fails
 @test "malloc, calloc, realloc, aligned_alloc: one of them fails for good" {
     about "let all calls of one of them fail from the Nth on" \
         "what is taken before the one that fails has to be given back" "$HERE, \"Memory\""
@@ -240,6 +246,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
 # ---- calls of the start -----------------------------------------------------------
 
 # The number of calls is known: a listener for each protocol.
+# bats test_tags=promise:each-start-fails
 @test "a call of the start fails: status 1 and the reason" {
     about "let the Nth call fail while the server starts" \
         "check what it returns; give back what was taken; tell strerror(errno) on stderr" \
@@ -259,6 +266,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
     done
 }
 
+# bats test_tags=promise:each-start-fails
 @test "a thread cannot be created: status 1 and the reason" {
     about "let the Nth pthread_create fail" \
         "it returns its error and does not set errno; end and join the threads that run already" \
@@ -271,6 +279,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
     done
 }
 
+# bats test_tags=promise:each-start-fails
 @test "what is good to have may fail at the start" {
     about "let a call fail without which the server can do its work" \
         "more descriptors, another scheduling, a second way to stderr: say so and go on" \
@@ -285,6 +294,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
 
 # ---- calls of each connection -----------------------------------------------------
 
+# bats test_tags=promise:each-call-fails
 @test "epoll_ctl fails: at the start status 1, later one visit is lost" {
     about "let the Nth epoll_ctl with EPOLL_CTL_ADD fail" \
         "a connection that cannot be registered will never be heard of: close it" \
@@ -311,6 +321,7 @@ each() {
     ABOUT_DID=$did
 }
 
+# bats test_tags=promise:harmless-failures
 @test "accept4 fails: nobody is lost" {
     about "let accept4 fail" "it says something about one client or about the moment, not about the listener" \
         'man 2 accept, "Error handling"'
@@ -319,6 +330,7 @@ each() {
         ENETDOWN ENOPROTOOPT EHOSTDOWN ENONET EHOSTUNREACH EOPNOTSUPP ENETUNREACH ETIMEDOUT
 }
 
+# bats test_tags=promise:harmless-failures
 @test "accept4 fails for a while: nobody is lost" {
     about "let 20 calls of accept4 fail" "pause, and look again" "$HERE, \"Out of descriptors\""
     ALLOWED=0
@@ -330,6 +342,7 @@ each() {
     done
 }
 
+# bats test_tags=promise:each-call-fails
 @test "recv fails: one visit is lost" {
     about "let the Nth recv fail" "it is the end of this connection, not of the server" \
         'man 2 recv, "ERRORS"'
@@ -338,6 +351,7 @@ each() {
     each recv 'talk drain' '1 2 7' EINTR
 }
 
+# bats test_tags=promise:each-call-fails
 @test "sending fails: one visit is lost" {
     about "let the Nth send, sendmsg or writev fail" \
         "it is the end of this connection, not of the server" 'man 2 send, "ERRORS"'
@@ -352,6 +366,7 @@ each() {
     done
 }
 
+# bats test_tags=promise:harmless-failures
 @test "waiting, looking and waking fail: nobody is lost" {
     about "let epoll_wait, poll or read fail" "EINTR says that nothing was done: try again" \
         'man 7 signal, "Interruption of system calls"'
@@ -363,6 +378,7 @@ each() {
     each poll late '1 2' EINTR ENOMEM
 }
 
+# bats test_tags=promise:harmless-failures
 @test "the log fails: nobody is lost" {
     about "let the write of a log line fail" "a line is lost, and counted, and that is all" \
         "$HERE, \"The log\""
@@ -371,6 +387,7 @@ each() {
     each write 'talk drain' '1 3' ENOSPC EIO EPIPE EAGAIN EINTR EFBIG EDQUOT
 }
 
+# bats test_tags=promise:harmless-failures
 @test "the goodbye fails: the connection ends all the same" {
     about "let shutdown fail" "the client has left already; the deadline ends what is left" \
         "$HERE, \"Drain\""
@@ -382,7 +399,7 @@ each() {
 
 # The books above say that nothing is lost; valgrind also sees what is used after it was given
 # back, and which descriptor stays open. A selection, for each run takes seconds.
-# bats test_tags=long
+# bats test_tags=long,promise:memcheck-when-calls-fail
 @test "memcheck finds nothing when allocations fail" {
     about "let the Nth allocation fail, under valgrind" "valgrind tells on stderr what it saw" \
         "$HERE, \"Memory\""
@@ -391,7 +408,7 @@ each() {
     valgrind_runs late memory:ENOMEM:{9,14}
 }
 
-# bats test_tags=long
+# bats test_tags=long,promise:memcheck-when-calls-fail
 @test "memcheck finds nothing when calls fail" {
     about "let the Nth call fail, under valgrind" "valgrind tells on stderr what it saw" \
         "$HERE, \"Memory\""
