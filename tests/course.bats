@@ -212,9 +212,10 @@ misnamed() {
         promise=$(tr , '\n' <<<"$tags" | sed -n 's/^promise://p')
         kind=promise
         [[ $tags != *,wall,* ]] || kind=wall
+        promise=${promise//$'\n'/ } # two are none that is listed
         cut -f 1-3 <<<"$all" | grep -qxF "$kind"$'\t'"$(list_of "$file")"$'\t'"$promise" ||
             echo "$file: $name: the line \"# bats test_tags=promise:NAME\" above it must name one" \
-                "$kind that $(list_of "$file") lists, not \"${promise//$'\n'/ }\""
+                "$kind that $(list_of "$file") lists, not \"$promise\""
     done < <(tagged)
 }
 
