@@ -28,8 +28,9 @@
 #include <unistd.h>
 
 /* Calls by name; how many descriptors select and poll were asked about; then, by
- * preload_fault.c (see there), what it injected, in all and by kind, and how often memory
- * was asked for since listen(); then, by wrap_fault.c, what our own objects took and gave
+ * preload_fault.c (see there), what it injected, in all and by kind, how often memory was
+ * asked for since listen(), and how many calls would wait though readiness was asked for;
+ * then, by wrap_fault.c, what our own objects took and gave
  * back. No futex: a mutex or a condition variable reaches it by
  * an inline system call of libc, which no preloaded function sees. `perf stat -e
  * 'syscalls:sys_enter_futex'` does. */
@@ -43,6 +44,7 @@
     X(close) X(shutdown) X(watched)                                                      \
     X(injected) X(injected_accept) X(injected_recv) X(injected_send) X(injected_wait)    \
     X(injected_sleep) X(injected_malloc) X(injected_other) X(allocations)                \
+    X(blocking_though_asked)                                                             \
     X(blocks_taken) X(blocks_freed) X(fds_opened) X(fds_closed)
 /* clang-format on */
 

@@ -11,7 +11,9 @@
  *   short-send         send moves at most FAULT_BYTES
  *   short              both
  *   eagain             every third recv, send or accept on a non-blocking socket
- *                      fails with EAGAIN
+ *                      fails with EAGAIN; one on a blocking socket is counted, if
+ *                      the server has asked whether that is ready, together with
+ *                      others: it would wait, and hold these up
  *   errno:CALL:E[:N[:M]]   from the Nth CALL on (default the first), M of them
  *                      (default one) fail with E: errno:accept:EMFILE:2:5
  *   malloc:N           the Nth allocation after listen() fails, once
@@ -121,6 +123,10 @@ static struct {
     int epfd;
     struct epoll_event event;
 } registrations[FD_MAX];
+
+/* The sockets about which poll or select was asked together with others (FAULT=eagain).
+ */
+static atomic_bool asked_about[FD_MAX];
 
 /* ---- the real functions ---- */
 
@@ -292,6 +298,31 @@ static bool may_be_interrupted(enum point p)
            p == POINT_sleep;
 }
 
+/* A connection or its listener, not a descriptor between two threads. */
+static bool is_tcp(int fd)
+{
+    int domain, saved = errno;
+    socklen_t len = sizeof domain;
+    bool yes = getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+               (domain == AF_INET || domain == AF_INET6);
+
+    errno = saved;
+    return yes;
+}
+
+/* Whether an epoll instance watches this one and another one. */
+static bool shares_epoll(int fd)
+{
+    bool shares = false;
+
+    pthread_mutex_lock(&registrations_lock);
+    for (int other = 0; registrations[fd].known && other < FD_MAX && !shares; other++)
+        shares = other != fd && registrations[other].known &&
+                 registrations[other].epfd == registrations[fd].epfd && is_tcp(other);
+    pthread_mutex_unlock(&registrations_lock);
+    return shares;
+}
+
 static bool may_say_eagain(enum point p, int fd, int flags)
 {
     int mode;
@@ -301,7 +332,12 @@ static bool may_say_eagain(enum point p, int fd, int flags)
     if (p != POINT_accept && (flags & MSG_DONTWAIT))
         return true;
     mode = fcntl(fd, F_GETFL);
-    return mode != -1 && (mode & O_NONBLOCK);
+    if (mode == -1 || (mode & O_NONBLOCK))
+        return mode != -1;
+    /* Whoever waits for one client only may wait in recv as well as in poll. */
+    if (fd >= 0 && fd < FD_MAX && (atomic_load(&asked_about[fd]) || shares_epoll(fd)))
+        counts_add(counts, COUNT_blocking_though_asked, 1);
+    return false;
 }
 
 /* Makes the kernel report a ready descriptor anew; see "What a fault may
@@ -564,14 +600,46 @@ ssize_t writev(int fd, const struct iovec *iov, int count)
 
 /* ---- accept, waiting, sleeping ---- */
 
+/* Nobody has asked about a new descriptor, whatever had its number before. */
+static int born(int fd)
+{
+    if (fd >= 0 && fd < FD_MAX)
+        atomic_store(&asked_about[fd], false);
+    return fd;
+}
+
 int accept(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 {
-    return fails(POINT_accept, fd, 0) ? -1 : real_accept()(fd, addr, len);
+    return fails(POINT_accept, fd, 0) ? -1 : born(real_accept()(fd, addr, len));
 }
 
 int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *len, int flags)
 {
-    return fails(POINT_accept, fd, 0) ? -1 : real_accept4()(fd, addr, len, flags);
+    return fails(POINT_accept, fd, 0) ? -1 : born(real_accept4()(fd, addr, len, flags));
+}
+
+static void ask_about(const struct pollfd *fds, nfds_t len)
+{
+    int sockets = 0;
+
+    if (!plan.eagain)
+        return;
+    for (nfds_t i = 0; i < len; i++)
+        sockets += fds[i].fd >= 0 && is_tcp(fds[i].fd);
+    for (nfds_t i = 0; i < len && sockets >= 2; i++)
+        if (fds[i].fd >= 0 && fds[i].fd < FD_MAX)
+            atomic_store(&asked_about[fds[i].fd], true);
+}
+
+static void ask_about_sets(int max, const fd_set *in, const fd_set *out)
+{
+    struct pollfd fds[FD_SETSIZE];
+    nfds_t len = 0;
+
+    for (int fd = 0; plan.eagain && fd < max && fd < FD_SETSIZE; fd++)
+        if ((in != NULL && FD_ISSET(fd, in)) || (out != NULL && FD_ISSET(fd, out)))
+            fds[len++].fd = fd;
+    ask_about(fds, len);
 }
 
 int epoll_wait(int ep, struct epoll_event *events, int max, int timeout_ms)
@@ -589,24 +657,33 @@ int epoll_pwait(
 
 int select(int max, fd_set *in, fd_set *out, fd_set *other, struct timeval *timeout)
 {
+    ask_about_sets(max, in, out);
     return fails(POINT_wait, -1, 0) ? -1 : real_select()(max, in, out, other, timeout);
 }
 
 int pselect(int max, fd_set *in, fd_set *out, fd_set *other,
     const struct timespec *timeout, const sigset_t *mask)
 {
+    ask_about_sets(max, in, out);
     return fails(POINT_wait, -1, 0) ? -1
                                     : real_pselect()(max, in, out, other, timeout, mask);
 }
 
+#if defined __GNUC__ && !defined __clang__
+/* glibc declares that poll writes fds, and gcc thinks that it does nothing else. */
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 int poll(struct pollfd *fds, nfds_t len, int timeout_ms)
 {
+    ask_about(fds, len);
     return fails(POINT_wait, -1, 0) ? -1 : real_poll()(fds, len, timeout_ms);
 }
 
 int ppoll(
     struct pollfd *fds, nfds_t len, const struct timespec *timeout, const sigset_t *mask)
 {
+    ask_about(fds, len);
     return fails(POINT_wait, -1, 0) ? -1 : real_ppoll()(fds, len, timeout, mask);
 }
 
