@@ -45,26 +45,44 @@ HERE=step04_threadpool/README.md
     stop_server
 }
 
+# threads_at_work WORKERS: sets THREADS, how many there are when more requests have come than
+# there are workers, so that each worker has begun. (There may be others than the main thread
+# and the workers, and workers may be started late.)
+threads_at_work() {
+    start_server -t "$1" -w 2000000
+    probe 'open x*20' 'send x "query\n"' 'arrived x' asleep
+    THREADS=("/proc/$SERVER_PID/task/"*)
+    THREADS=${#THREADS[@]}
+    kill_servers
+}
+
 # bats test_tags=exact,promise:thread-count
 @test "-t says how many threads there are" {
-    about "started the server with -t 3, counted its threads with 200 clients connected" \
-        "a fixed pool: the main thread and the workers; no thread per connection" \
+    about "started the server with -t 3, then with -t 5, and counted its threads while they worked" \
+        "a fixed pool: the main thread, and as many workers as -t says" \
         "$HERE, \"The pool\""
+    local three
+    threads_at_work 3
+    three=$THREADS
+    threads_at_work 5
+    ((THREADS == three + 2)) ||
+        report "$three threads with -t 3, $THREADS with -t 5" "two more with -t 5"
+    ABOUT_DID="started the server with -t 3, counted its threads with 201 clients connected"
+    ABOUT_WHY="no thread per connection"
     start_server -t 3
-    probe 'open x*200' 'echo x "hello\n"'
-    local threads=("/proc/$SERVER_PID/task/"*)
-    ((${#threads[@]} == 4)) || report "${#threads[@]} threads" "4: the main thread and 3 workers"
+    probe 'open a' 'echo a "hello\n"' mark 'open x*200' 'echo x "hello\n"' 'grew threads max=2'
     stop_server
 }
 
 # bats test_tags=exact,promise:thread-count
 @test "-t says how many threads there are, also under load" {
-    about "sent a message as each of 20 clients to a server started with -t 3 and a process call of 2 s, and counted its threads while it was at them" \
+    about "sent a message as each of 20 clients, then of 20 more, to a server started with -t 3 and a process call of 2 s, and counted its threads while it was at them" \
         "a fixed pool: what finds no free worker waits in the queue; no thread per request" \
         "$HERE, \"The pool\""
     start_server -t 3 -w 2000000
     # All that can begin has begun when all are asleep; stopped, no thread comes or goes.
-    probe mark 'open x*20' 'send x "query\n"' 'arrived x' asleep stop 'grew threads max=0' cont
+    probe 'open x*20' 'send x "query\n"' 'arrived x' asleep mark 'open y*20' \
+        'send y "query\n"' 'arrived y' asleep stop 'grew threads max=0' cont
     end_server
 }
 
