@@ -228,6 +228,68 @@ allowed_includes() {
     done < <(grep -oH '[`"]wall: [^`"]*[`"]' step*/README.md | sed 's/:[`"]/:/; s/[`"]$//')
 }
 
+# ---- the command line, and what a shell exports -----------------------------------
+
+# words: what counts on make's command line only.
+words() { sed -n '/^WORDS :=/,/[^\\]$/p' Makefile | sed 's/^WORDS :=//; s/\\$//' | xargs -n 1; }
+
+# A copy of the top-level Makefile whose steps and tests write down what they were told.
+stubs() {
+    local step
+    cd "$BATS_TEST_TMPDIR" || return 1
+    cp "$COURSE/Makefile" .
+    for step in "${STEPS[@]}" tests; do
+        mkdir -p "$step"
+        printf 'all:\n\t@echo "%s: $(CFLAGS) $(filter command,$(origin SERVER))"\n' "${step%%_*}" \
+            >"$step/Makefile"
+    done
+    printf '#!/bin/sh\necho "run $*"\nenv >env\n' >tests/run
+    chmod +x tests/run
+}
+
+@test "what a shell exports changes neither what is built nor what is tested" {
+    local word exported=() told
+    while read -r word; do exported+=("$word=exported"); done < <(words)
+    ((${#exported[@]} > 20))
+    stubs
+    told=$(env "${exported[@]}" make -s check STEP=03)
+    diff <(printf '%s\n' 'tests:  ' 'step03:  ' 'run step 03') <(echo "$told")
+    refute grep exported env
+    # All steps, and with make -e as well.
+    env "${exported[@]}" make -s -e all >said
+    refute grep exported said
+    # And the ordinary way of a make that stands alone: no other file becomes the server.
+    cp -r "$COURSE/step01_blocking" alone
+    make -s -C alone clean
+    env {SERVER,BUILD,CFLAGS}=exported make -s -C alone
+    [[ -x alone/server && ! -e alone/exported ]]
+}
+
+@test "what make's command line says reaches the tests, and compilers their flags" {
+    local word
+    stubs
+    make -s check STEP=03 FILTER="it's \"two  words\"" CFLAGS="-DX='a b' -g" JOBS=1 >said
+    diff <(printf '%s\n' "tests: -DX='a b' -g " "step03: -DX='a b' -g " 'run step 03') said
+    grep -qx "FILTER=it's \"two  words\"" env
+    grep -qx "JOBS=1" env
+    make -s check SERVER=some/server >said # and is no name for what is linked
+    diff <(printf '%s\n' "tests:  " 'run contract') said
+    grep -qx 'CHECK_SERVER=some/server' env
+}
+
+# Not bench and repeat: they judge nothing, and say how in their own words (QUICK, ROUNDS, RUNS).
+@test "every word that a test takes from the environment is one of make's words" {
+    local file word
+    while IFS=: read -r file word; do
+        [[ " CC HOME PAGER TMPDIR " != *" $word "* && $word != @(BATS|COURSE|ABOUT|TRIED)_* ]] || continue
+        words | grep -qx "$word" || {
+            echo "$file takes $word from the environment: add it to WORDS in the Makefile"
+            return 1
+        }
+    done < <(grep -roE --exclude-dir={bin,work,corpus,bench} --exclude={repeat,'*.'{patch,md,c,h}} \
+        '\$\{[A-Z][A-Z0-9_]*:?[-+]' tests step*/test.bats | sed 's/\${//; s/:*[-+]$//' | sort -u)
+}
+
 @test "make help lists every target" {
     local target
     for target in all run test check diff mutants sanitize test-long test-repeat bench count figure format clean help; do
