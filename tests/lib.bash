@@ -13,7 +13,7 @@
 # Every wait here has a limit and watches for a condition; nothing sleeps and hopes.
 # shellcheck shell=bash
 
-COURSE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+COURSE=${COURSE_LINK:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)}
 TOOLS=$COURSE/tests/bin
 
 STEP=${STEP-}
