@@ -31,6 +31,27 @@ says_nothing() {
     diff <(LC_ALL=C sort <<<"$wanted") <(LC_ALL=C sort <<<"$found")
 }
 
+# Git for Windows ends lines with CR LF unless .gitattributes says otherwise, and then no shell
+# script runs in WSL. The tree as it stands is committed to a repository of our own, so that
+# this needs no .git here, nor the right to use it.
+@test "a checkout by a git that writes CRLF is the same, byte by byte" {
+    command -v git >/dev/null || skip "git is not installed"
+    local repository=$BATS_TEST_TMPDIR/repository checkout=$BATS_TEST_TMPDIR/checkout file
+    export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+    git --git-dir="$repository" --work-tree=. init -q
+    git --git-dir="$repository" --work-tree=. add -A
+    git --git-dir="$repository" --work-tree=. -c user.name=x -c user.email=x -c commit.gpgsign=false \
+        commit -qm x
+    git clone -q -c core.autocrlf=true "$repository" "$checkout"
+    while IFS= read -r -d '' file; do
+        cmp "$file" "$checkout/$file" || {
+            echo "say in .gitattributes how the lines of $file end"
+            return 1
+        }
+    done < <(git --git-dir="$repository" ls-files -z)
+    (cd "$checkout" && sh tests/setup run && make -s -C step01_blocking)
+}
+
 # ---- what stays the same ----------------------------------------------------------
 
 # same FILE STEP STEP...: the file is the same, byte by byte, in all these steps.
