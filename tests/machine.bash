@@ -6,7 +6,7 @@
 # Sorting, classes of characters and the decimal point differ from language to language. (In
 # Turkish, the capital of i is no I.)
 export LC_ALL=C
-unset CDPATH COURSE_LINK MAKEFLAGS MFLAGS MAKELEVEL
+unset CDPATH COURSE_LINK MAKEFLAGS MFLAGS MAKELEVEL "${!GIT_@}" # a hook of git sets GIT_DIR
 
 # cannot WHY: better one clear word than a hundred failed tests.
 cannot() {
