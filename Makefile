@@ -1,5 +1,22 @@
 # The course. `make help` lists what there is.
 
+# These words count on make's command line only. A shell may export PORT or CFLAGS for some
+# other program; that changes neither what is built here nor which server is tested. The
+# words after the first two lines are those that our own scripts tell each other.
+WORDS := SERVER STEP FILTER MINE JOBS TRIES PORT HTTP_PORT BUILD CPPFLAGS CFLAGS \
+	LDFLAGS LDLIBS ONLY OPTIONS MEASURE \
+	CHECK_SERVER CHECK_STEP CHECK_RERUN CHECK_EXIT SERVER_ENV SERVER_WRAP SERVER_STDIN \
+	SLOWNESS PROBE_TIMEOUT SOAK_SECONDS SOAK_SEED FUZZ_SECONDS COUNT_FILE FAULT \
+	FAULT_BYTES WRAP_FAULT HOLDER LEAVE_MS STRUCK_AT
+$(foreach word,$(WORDS),$(if $(filter environment,$(origin $(word))),\
+	$(eval override undefine $(word))))
+
+# Nor does a step's Makefile hear all of them: its SERVER is the file that it links.
+MAKEOVERRIDES =
+quoted = '$(subst ','\'',$(1))'
+compiler := $(foreach word,CC CPPFLAGS CFLAGS LDFLAGS LDLIBS,\
+	$(if $(filter command,$(origin $(word))),$(word)=$(call quoted,$($(word)))))
+
 STEPS := step01_blocking step02_select step03_epoll step04_threadpool step05_final
 directory = $(filter step$(1)_%,$(STEPS))
 before = $(word $(shell expr $(1) - 1),$(STEPS))
@@ -10,23 +27,23 @@ HTTP_PORT ?= 8081
 all: $(STEPS) ## build the servers of all steps
 
 $(STEPS):
-	@$(MAKE) --no-print-directory -C $@
+	@$(MAKE) --no-print-directory -C $@ $(compiler)
 
 run: step05_final ## run the final server: echo and HTTP (PORT=8080 HTTP_PORT=8081)
 	@exec step05_final/server -p $(PORT) --http $(HTTP_PORT)
 
 tools:
-	@$(MAKE) -s -C tests
+	@$(MAKE) -s -C tests $(compiler)
 
 test: all tools ## run all tests (about 2 minutes, 3 on a busy machine)
 	@tests/run all
 
 check: tools ## test one server: STEP=03, or SERVER=path [STEP=03]; FILTER='name'
 ifneq ($(SERVER),)
-	@CHECK_SERVER="$$SERVER" CHECK_STEP='$(STEP)' \
+	@CHECK_SERVER=$(call quoted,$(value SERVER)) CHECK_STEP='$(STEP)' \
 	    tests/run $(if $(STEP),step $(STEP),contract)
 else ifneq ($(call directory,$(STEP)),)
-	@$(MAKE) -s -C $(call directory,$(STEP))
+	@$(MAKE) -s -C $(call directory,$(STEP)) $(compiler)
 	@CHECK_RERUN='make check STEP=$(STEP)' tests/run step $(STEP)
 else
 	@echo "make check STEP=01 to STEP=05, or make check SERVER=path/to/server" >&2; exit 2

@@ -20,15 +20,50 @@ says_nothing() {
     }
 }
 
-@test "the top level holds what the design says, and nothing else" {
-    local wanted found
-    wanted=$(printf '%s\n' LICENSE Makefile README.md exercises "${STEPS[@]}" tests)
-    if [[ -e .git ]] && command -v git >/dev/null; then
-        found=$(git ls-files | cut -d/ -f1 | grep -v '^\.' | sort -u)
-    else
-        found=$(ls)
-    fi
-    diff <(LC_ALL=C sort <<<"$wanted") <(LC_ALL=C sort <<<"$found")
+TOP_LEVEL=(LICENSE Makefile README.md exercises "${STEPS[@]}" tests)
+
+@test "the top level holds all that the design says" {
+    local entry
+    for entry in "${TOP_LEVEL[@]}"; do
+        [[ -e $entry ]] || {
+            echo "$entry is missing: this copy of the course is not whole"
+            return 1
+        }
+    done
+}
+
+# What a student makes here is no part of the repository: only git knows what is. Named by
+# --git-dir, it also answers when the tree belongs to another user ("dubious ownership").
+@test "the repository holds nothing else at its top level" {
+    local tracked
+    tracked=$(git --git-dir=.git --work-tree=. ls-files 2>/dev/null) && [[ -n $tracked ]] ||
+        skip "no git repository here (an archive?)"
+    tracked=$(cut -d/ -f1 <<<"$tracked" | grep -v -e '^\.' -e '^my' | sort -u)
+    diff <(printf '%s\n' "${TOP_LEVEL[@]}" | sort) - <<<"$tracked" || {
+        echo "work of your own may stand in directories that begin with my"
+        return 1
+    }
+}
+
+# Git for Windows ends lines with CR LF unless .gitattributes says otherwise, and then no shell
+# script runs in WSL. The tree as it stands is committed to a repository of our own, so that
+# this needs no .git here, nor the right to use it.
+@test "a checkout by a git that writes CRLF is the same, byte by byte" {
+    command -v git >/dev/null || skip "git is not installed"
+    local repository=$BATS_TEST_TMPDIR/repository checkout=$BATS_TEST_TMPDIR/checkout file
+    export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+    git --git-dir="$repository" --work-tree=. init -q
+    git --git-dir="$repository" --work-tree=. add -A
+    git --git-dir="$repository" --work-tree=. -c user.name=x -c user.email=x -c commit.gpgsign=false \
+        commit -qm x
+    git clone -q -c core.autocrlf=true "$repository" "$checkout"
+    while IFS= read -r -d '' file; do
+        cmp "$file" "$checkout/$file" || {
+            echo "say in .gitattributes how the lines of $file end"
+            return 1
+        }
+    done < <(git --git-dir="$repository" ls-files -z)
+    (cd "$checkout" && sh tests/setup run && make -s -C step01_blocking)
 }
 
 # ---- what stays the same ----------------------------------------------------------
@@ -307,6 +342,68 @@ unasked() {
             return 1
         }
     done < <(grep -oH '[`"]wall: [^`"]*[`"]' step*/README.md | sed 's/:[`"]/:/; s/[`"]$//')
+}
+
+# ---- the command line, and what a shell exports -----------------------------------
+
+# words: what counts on make's command line only.
+words() { sed -n '/^WORDS :=/,/[^\\]$/p' Makefile | sed 's/^WORDS :=//; s/\\$//' | xargs -n 1; }
+
+# A copy of the top-level Makefile whose steps and tests write down what they were told.
+stubs() {
+    local step
+    cd "$BATS_TEST_TMPDIR" || return 1
+    cp "$COURSE/Makefile" .
+    for step in "${STEPS[@]}" tests; do
+        mkdir -p "$step"
+        printf 'all:\n\t@echo "%s: $(CFLAGS) $(filter command,$(origin SERVER))"\n' "${step%%_*}" \
+            >"$step/Makefile"
+    done
+    printf '#!/bin/sh\necho "run $*"\nenv >env\n' >tests/run
+    chmod +x tests/run
+}
+
+@test "what a shell exports changes neither what is built nor what is tested" {
+    local word exported=() told
+    while read -r word; do exported+=("$word=exported"); done < <(words)
+    ((${#exported[@]} > 20))
+    stubs
+    told=$(env "${exported[@]}" make -s check STEP=03)
+    diff <(printf '%s\n' 'tests:  ' 'step03:  ' 'run step 03') <(echo "$told")
+    refute grep exported env
+    # All steps, and with make -e as well.
+    env "${exported[@]}" make -s -e all >said
+    refute grep exported said
+    # And the ordinary way of a make that stands alone: no other file becomes the server.
+    cp -r "$COURSE/step01_blocking" alone
+    make -s -C alone clean
+    env {SERVER,BUILD,CFLAGS}=exported make -s -C alone
+    [[ -x alone/server && ! -e alone/exported ]]
+}
+
+@test "what make's command line says reaches the tests, and compilers their flags" {
+    local word
+    stubs
+    make -s check STEP=03 FILTER="it's \"two  words\"" CFLAGS="-DX='a b' -g" JOBS=1 >said
+    diff <(printf '%s\n' "tests: -DX='a b' -g " "step03: -DX='a b' -g " 'run step 03') said
+    grep -qx "FILTER=it's \"two  words\"" env
+    grep -qx "JOBS=1" env
+    make -s check SERVER=some/server >said # and is no name for what is linked
+    diff <(printf '%s\n' "tests:  " 'run contract') said
+    grep -qx 'CHECK_SERVER=some/server' env
+}
+
+# Not bench and repeat: they judge nothing, and say how in their own words (QUICK, ROUNDS, RUNS).
+@test "every word that a test takes from the environment is one of make's words" {
+    local file word
+    while IFS=: read -r file word; do
+        [[ " CC HOME PAGER TMPDIR " != *" $word "* && $word != @(BATS|COURSE|ABOUT|TRIED)_* ]] || continue
+        words | grep -qx "$word" || {
+            echo "$file takes $word from the environment: add it to WORDS in the Makefile"
+            return 1
+        }
+    done < <(grep -roE --exclude-dir={bin,work,corpus,bench} --exclude={repeat,'*.'{patch,md,c,h}} \
+        '\$\{[A-Z][A-Z0-9_]*:?[-+]' tests step*/test.bats | sed 's/\${//; s/:*[-+]$//' | sort -u)
 }
 
 @test "make help lists every target" {

@@ -18,7 +18,7 @@
 # the step's walls, which that chapter lists as well. course.bats holds these lists.
 # shellcheck shell=bash
 
-COURSE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+COURSE=${COURSE_LINK:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)}
 TOOLS=$COURSE/tests/bin
 
 STEP=${STEP-}

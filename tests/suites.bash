@@ -20,7 +20,8 @@
 # shellcheck shell=bash
 
 : "${JOBS:=$((2 * $(nproc)))}"
-RESULTS=$(mktemp -d) || exit 2
+RESULTS=$SCRATCH/results # machine.bash made SCRATCH, and removes it
+mkdir "$RESULTS" || exit 2
 
 SUITE_NAME=() SUITE_FILE=() SUITE_WITHOUT=() SUITE_VARIABLES=()
 # What is left to be run of each suite, and how many suites have been shown.

@@ -5,8 +5,12 @@
 # round is compared.
 # shellcheck shell=bash disable=SC2034 # set for who sources it
 
-BENCH=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-COURSE=$(cd "$BENCH/../.." && pwd -P)
+COURSE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+# shellcheck source=tests/machine.bash
+source "$COURSE/tests/machine.bash"
+settle "$COURSE"
+COURSE=$PLAIN_COURSE
+BENCH=$COURSE/tests/bench
 TOOLS=$COURSE/tests/bin
 STEPS=(step01_blocking step02_select step03_epoll step04_threadpool step05_final)
 
@@ -19,7 +23,7 @@ HEADER=round,workload,server,connections,idle,size,depth,wait_us,burn_us,threads
 HEADER+=,requests,rps,mb_per_s,p50_us,p99_us,p999_us,max_us,server_cpu_s,load_cpu_s
 HEADER+=,ctx_per_request,rss_kb
 
-WORK=$(mktemp -d) || exit 1
+WORK=$SCRATCH
 PID='' PORT='' WHY='' NEIGHBOUR=''
 SERVERS=() WORKLOADS=()
 declare -A COMMAND KIND # of each server: course, peer or http
@@ -29,7 +33,7 @@ declare -A GIVEN_UP     # "SERVER WORKLOAD" -> why
 clean_up() {
     server_stop
     neighbour_stop
-    rm -rf "$WORK"
+    unsettle
 }
 trap clean_up EXIT
 trap 'exit 130' INT
