@@ -158,7 +158,7 @@ allowed_includes() {
 
 @test "shellcheck finds nothing in the scripts" {
     command -v shellcheck >/dev/null || skip "shellcheck is not installed"
-    local scripts=(tests/setup tests/run tests/diff tests/long tests/repeat tests/soak tests/mutants/run
+    local scripts=(tests/setup tests/doctor tests/run tests/diff tests/long tests/repeat tests/soak tests/mutants/run
         .ci/run tests/*.bash tests/bench/*.bash
         tests/bench/ablate tests/bench/count tests/bench/figure tests/bench/grow
         tests/bench/own-cost tests/bench/refresh tests/bench/run tests/bench/table)
@@ -311,7 +311,7 @@ unasked() {
 
 @test "make help lists every target" {
     local target
-    for target in all run test check diff mutants sanitize test-long test-repeat bench count figure format clean help; do
+    for target in all run test check doctor diff mutants sanitize test-long test-repeat bench count figure format clean help; do
         make -s help | grep -q "^$target " || {
             echo "make help does not know $target"
             return 1
