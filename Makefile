@@ -49,6 +49,9 @@ else
 	@echo "make check STEP=01 to STEP=05, or make check SERVER=path/to/server" >&2; exit 2
 endif
 
+doctor: ## what this machine can do for the course: for you, and for a bug report
+	@sh tests/doctor
+
 diff: ## what is new in a step: STEP=02 to STEP=05
 ifneq ($(filter 02 03 04 05,$(STEP)),)
 	@tests/diff $(call before,$(STEP)) $(call directory,$(STEP))
@@ -87,5 +90,5 @@ clean: ## remove all that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-.PHONY: all $(STEPS) run tools test check diff mutants sanitize test-long test-repeat \
+.PHONY: all $(STEPS) run tools test check doctor diff mutants sanitize test-long test-repeat \
 	bench count figure format clean help

@@ -193,8 +193,8 @@ allowed_includes() {
 
 @test "shellcheck finds nothing in the scripts" {
     command -v shellcheck >/dev/null || skip "shellcheck is not installed"
-    local scripts=(tests/setup tests/run tests/diff tests/long tests/repeat tests/soak tests/mutants/run
-        .ci/run tests/*.bash tests/bench/*.bash
+    local scripts=(tests/setup tests/doctor tests/run tests/diff tests/long tests/repeat tests/soak tests/mutants/run
+        .ci/run .ci/container .ci/machine tests/*.bash tests/bench/*.bash
         tests/bench/ablate tests/bench/count tests/bench/figure tests/bench/grow
         tests/bench/own-cost tests/bench/refresh tests/bench/run tests/bench/table)
     says_nothing shellcheck -x "${scripts[@]}"
@@ -408,7 +408,7 @@ stubs() {
 
 @test "make help lists every target" {
     local target
-    for target in all run test check diff mutants sanitize test-long test-repeat bench count figure format clean help; do
+    for target in all run test check doctor diff mutants sanitize test-long test-repeat bench count figure format clean help; do
         make -s help | grep -q "^$target " || {
             echo "make help does not know $target"
             return 1
