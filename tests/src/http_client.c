@@ -57,9 +57,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -75,6 +72,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "unread.h"
 
 #define AT_ONCE_MAX 1024
 #define LETS_MAX 64
@@ -918,36 +917,15 @@ static bool pass_gates(struct run *run, long long now)
     return true;
 }
 
-/* How many bytes of ours wait to be read by the server: the receive queue of its socket.
- */
-static unsigned unread(const struct run *run)
+/* How many bytes of ours wait to be read by the server; 0 if the kernel does not tell. */
+static long unread(const struct run *run)
 {
-    struct {
-        struct nlmsghdr head;
-        struct inet_diag_req_v2 body;
-    } ask = {
-        .head = {.nlmsg_len = sizeof ask,
-            .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-            .nlmsg_flags = NLM_F_REQUEST},
-        .body = {.sdiag_family = AF_INET,
-            .sdiag_protocol = IPPROTO_TCP,
-            .id = {.idiag_sport = run->peer.sin_port,
-                .idiag_dport = run->ours.sin_port,
-                .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}}},
-    };
-    struct {
-        struct nlmsghdr head;
-        struct inet_diag_msg body;
-        char more[512];
-    } answer;
+    struct sockaddr_storage ours = {0}, peer = {0};
 
-    memcpy(ask.body.id.idiag_src, &run->peer.sin_addr, sizeof run->peer.sin_addr);
-    memcpy(ask.body.id.idiag_dst, &run->ours.sin_addr, sizeof run->ours.sin_addr);
-    if (client.diag < 0 || send(client.diag, &ask, sizeof ask, 0) < 0 ||
-        recv(client.diag, &answer, sizeof answer, 0) < (ssize_t)sizeof answer.head ||
-        answer.head.nlmsg_type != SOCK_DIAG_BY_FAMILY)
-        return 0; /* it has closed, or the kernel does not know how */
-    return answer.body.idiag_rqueue;
+    memcpy(&ours, &run->ours, sizeof run->ours);
+    memcpy(&peer, &run->peer, sizeof run->peer);
+    long len = unread_bytes(client.diag, &ours, &peer);
+    return len == UNREAD_UNKNOWN ? 0 : len;
 }
 
 static bool piece_is_read(const struct run *run)
@@ -1465,7 +1443,7 @@ int main(int argc, char *argv[])
         return get(path);
     if (optind + 2 != argc)
         usage(2);
-    client.diag = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    client.diag = unread_open();
     parse_file(argv[optind + 1]);
     run_all();
     return report();

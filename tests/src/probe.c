@@ -45,6 +45,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "unread.h"
+
 #define GROUPS_MAX 64
 #define NAME_LEN_MAX 31
 #define WORDS_MAX 16
@@ -1311,30 +1313,41 @@ static void do_flood(const struct command *command)
     free(source.text);
 }
 
-/* Bytes that the server's kernel has of this client and the server has not read: the
- * column rx_queue of /proc/net/tcp (proc(5)). */
-static unsigned unread_by_server(const struct conn *conn)
+/* The column rx_queue of /proc/net/tcp (proc(5)), which lists all connections. */
+static unsigned unread_in_table(const struct sockaddr_storage *ours)
 {
-    struct sockaddr_storage address;
-    socklen_t address_len = sizeof address;
-    char ours[NI_MAXSERV], line[512];
+    char port[NI_MAXSERV], line[512];
     unsigned to, from, queue, unread = 0;
 
-    if (getsockname(conn->fd, (struct sockaddr *)&address, &address_len) < 0 ||
-        getnameinfo((struct sockaddr *)&address, address_len, NULL, 0, ours, sizeof ours,
-            NI_NUMERICSERV) != 0)
-        script_wrong("getsockname: %s", strerror(errno));
+    if (getnameinfo((const struct sockaddr *)ours, sizeof *ours, NULL, 0, port,
+            sizeof port, NI_NUMERICSERV) != 0)
+        script_wrong("getnameinfo: %s", strerror(errno));
     FILE *file =
-        fopen(address.ss_family == AF_INET ? "/proc/net/tcp" : "/proc/net/tcp6", "re");
+        fopen(ours->ss_family == AF_INET ? "/proc/net/tcp" : "/proc/net/tcp6", "re");
     if (!file)
         script_wrong("/proc/net/tcp: %s", strerror(errno));
     while (fgets(line, sizeof line, file))
         if (sscanf(line, "%*d: %*[0-9A-F]:%x %*[0-9A-F]:%x %*x %*x:%x", &to, &from,
                 &queue) == 3 &&
-            to == (unsigned)atoi(probe.port_text) && from == (unsigned)atoi(ours))
+            to == (unsigned)atoi(probe.port_text) && from == (unsigned)atoi(port))
             unread = queue;
     fclose(file);
     return unread;
+}
+
+/* Bytes that the server's kernel has of this client and the server has not read. */
+static unsigned unread_by_server(const struct conn *conn)
+{
+    static int diag = -2; /* not yet opened */
+    struct sockaddr_storage ours;
+    socklen_t len = sizeof ours;
+
+    if (getsockname(conn->fd, (struct sockaddr *)&ours, &len) < 0)
+        script_wrong("getsockname: %s", strerror(errno));
+    if (diag == -2)
+        diag = unread_open();
+    long unread = unread_bytes(diag, &ours, &probe.address);
+    return unread == UNREAD_UNKNOWN ? unread_in_table(&ours) : (unsigned)unread;
 }
 
 /* Who leaves something unread and sleeps all the same is stuck: its answers cannot leave.
