@@ -10,7 +10,9 @@
  *     -w WAYS   some of whole,split,bytes (all three)
  *     -i MS     pause between two bytes of what is sent slowly (0)
  *     -d MS     longest time in which nothing moves (10000)
- *     -s FACTOR that and all other upper bounds so many times
+ *     -T S      longest time for all of it (100)
+ *     -s FACTOR these and all other upper bounds so many times
+ *     -P PID    of the server: upper bounds count the time in which it could run (fair.h)
  *     -t PID    stop the server, send all cases, SIGTERM, let it go on; only with whole
  *
  * Each case has a connection of its own, and is sent in three ways: whole; split in two,
@@ -69,10 +71,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "fair.h"
 #include "unread.h"
 
 #define AT_ONCE_MAX 1024
@@ -141,9 +145,10 @@ struct run {
     bool piece_sent, ended, broken;
     char *in; /* what came and is not yet read */
     size_t in_len, in_size;
-    bool said_close; /* the last answer */
-    long long began_ms, moved_ms;
-    char seen[WORDS_SEEN_MAX]; /* in words */
+    bool said_close;                      /* the last answer */
+    long long began_ms, moved_ms;         /* real time */
+    int64_t fair_began_ms, fair_moved_ms; /* the clock of limits */
+    char seen[WORDS_SEEN_MAX];            /* in words */
     char fault[WORDS_SEEN_MAX];
 };
 
@@ -159,7 +164,8 @@ static struct {
     const char *address, *group, *name, *ways;
     uint16_t port;
     size_t at_once;
-    long pause_ms, limit_ms, factor;
+    long pause_ms, limit_ms, total_ms, factor;
+    pid_t server;  /* 0: not told */
     pid_t stopped; /* the server, until all is sent; 0: none */
     struct example *example;
     size_t example_count;
@@ -175,6 +181,7 @@ static struct {
     .ways = "whole,split,bytes",
     .at_once = 64,
     .limit_ms = 10000,
+    .total_ms = 100000,
     .diag = -1,
     .factor = 1};
 
@@ -856,6 +863,7 @@ static void begin(struct run *run)
     }
     setsockopt(run->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     run->began_ms = run->moved_ms = now_ms();
+    run->fair_began_ms = run->fair_moved_ms = fair_ms();
     getsockname(run->fd, (struct sockaddr *)&run->ours, &len);
 }
 
@@ -888,6 +896,12 @@ static size_t piece_end(const struct run *run)
     return run->sent + 1;
 }
 
+static void moved(struct run *run, long long now)
+{
+    run->moved_ms = now;
+    run->fair_moved_ms = fair_ms();
+}
+
 static const struct gate *next_gate(const struct run *run)
 {
     return run->gate < run->example->gate_count ? &run->example->gate[run->gate] : NULL;
@@ -912,7 +926,7 @@ static bool pass_gates(struct run *run, long long now)
         if (gate->fin)
             shutdown(run->fd, SHUT_WR);
         run->gate++;
-        run->moved_ms = now;
+        moved(run, now);
     }
     return true;
 }
@@ -977,7 +991,7 @@ static void send_some(struct run *run, size_t len, long long now)
         return;
     }
     run->sent += (size_t)n;
-    run->moved_ms = now;
+    moved(run, now);
     run->piece_sent =
         (size_t)n == len && (run->way != WHOLE || run->sent > run->example->slow_from);
 }
@@ -1013,7 +1027,7 @@ static bool read_answers(struct run *run, long long now)
         if (!fault && now - run->began_ms < wanted->after_ms)
             fault = "too early";
         if (!fault && wanted->before_ms &&
-            now - run->began_ms > wanted->before_ms * client.factor)
+            fair_over(run->fair_began_ms + wanted->before_ms * client.factor))
             fault = "too late";
         if (fault) {
             snprintf(run->fault, sizeof run->fault, "%s", fault);
@@ -1041,7 +1055,7 @@ static void recv_some(struct run *run, long long now)
         return;
     if (n > 0) {
         run->in_len += (size_t)n;
-        run->moved_ms = now;
+        moved(run, now);
         return;
     }
     run->ended = true;
@@ -1106,8 +1120,11 @@ static enum verdict judge(struct run *run, long long now)
         return run->in_len == 0 ? GOOD : wrong(run, "a part of an answer");
     if (run->broken && now - run->moved_ms > QUIET_MS)
         return wrong(run, "a server that takes no more bytes");
-    if (now - run->moved_ms >= client.limit_ms)
+    if (fair_over(run->fair_moved_ms + client.limit_ms))
         return wrong(run, "nothing for %ld ms", client.limit_ms);
+    if (fair_over(client.total_ms))
+        return wrong(
+            run, "not done when all together took %ld s", client.total_ms / 1000);
     return GOES_ON;
 }
 
@@ -1230,7 +1247,7 @@ static bool begin_next(struct cursor *cursor, struct run *run)
 static struct pollfd wait_for(struct run *run, long long now, long *timeout_ms)
 {
     struct pollfd wait = {.fd = run->fd};
-    long wait_ms, left_ms = (long)(run->moved_ms + client.limit_ms - now);
+    long wait_ms, left_ms = FAIR_SLICE_MS;
 
     if (!run->example->late || all_sent(run) || run->broken)
         wait.events |= POLLIN;
@@ -1285,7 +1302,7 @@ static void run_all(void)
     for (size_t i = 0; i < client.at_once; i++)
         runs[i].fd = -1;
     for (;;) {
-        long timeout_ms = client.limit_ms;
+        long timeout_ms = FAIR_SLICE_MS;
         size_t alive = 0;
         long long now = now_ms();
         for (size_t i = 0; i < client.at_once; i++) {
@@ -1297,8 +1314,10 @@ static void run_all(void)
         }
         if (alive == 0)
             return;
+        int64_t began_ns = fair_wall_ns();
         if (poll(polls, client.at_once, (int)timeout_ms) < 0 && errno != EINTR)
             give_up("poll: %s", strerror(errno));
+        fair_woke(began_ns, timeout_ms);
         now = now_ms();
         for (size_t i = 0; i < client.at_once; i++)
             if (polls[i].fd >= 0)
@@ -1340,9 +1359,9 @@ static int get(const char *path)
     append(&example.bytes, " HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n", 42);
     begin(&run);
     send_some(&run, example.bytes.len, now_ms());
-    while (!run.ended && now_ms() - run.moved_ms < client.limit_ms) {
+    while (!run.ended && !fair_over(run.fair_moved_ms + client.limit_ms)) {
         struct pollfd wait = {.fd = run.fd, .events = POLLIN};
-        if (poll(&wait, 1, (int)client.limit_ms) > 0)
+        if (fair_poll(&wait, 1, run.fair_moved_ms + client.limit_ms) > 0)
             recv_some(&run, now_ms());
     }
     if (run.in_len > 0)
@@ -1372,12 +1391,14 @@ static void list_groups(void)
 
 __attribute__((noreturn)) static void usage(int status)
 {
-    fputs("usage: http_client [-a ADDR] [-g GROUP] [-n NAME] [-w whole,split,bytes]\n"
-          "                   [-j N] [-i MS] [-d MS] [-s FACTOR] [-t PID] PORT FILE\n"
-          "       http_client [-a ADDR] -G PATH PORT\n"
-          "       http_client -l FILE\n"
-          "What a case is and how one fails: tests/src/http_client.c and\n"
-          "tests/http_cases.txt.\n",
+    fputs(
+        "usage: http_client [-a ADDR] [-g GROUP] [-n NAME] [-w whole,split,bytes]\n"
+        "                   [-j N] [-i MS] [-d MS] [-T S] [-s FACTOR] [-P PID] [-t PID]\n"
+        "                   PORT FILE\n"
+        "       http_client [-a ADDR] -G PATH PORT\n"
+        "       http_client -l FILE\n"
+        "What a case is and how one fails: tests/src/http_client.c and\n"
+        "tests/http_cases.txt.\n",
         status ? stderr : stdout);
     exit(status);
 }
@@ -1407,8 +1428,12 @@ static void take_option(int letter)
         client.pause_ms = number(optarg);
     else if (letter == 't')
         client.stopped = (pid_t)number(optarg);
+    else if (letter == 'P')
+        client.server = (pid_t)number(optarg);
     else if (letter == 'd')
         client.limit_ms = number(optarg);
+    else if (letter == 'T')
+        client.total_ms = number(optarg) * 1000;
     else
         usage(letter == 'h' ? 0 : 2);
 }
@@ -1420,7 +1445,7 @@ int main(int argc, char *argv[])
 
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    while ((letter = getopt(argc, argv, "+ha:g:n:w:j:i:d:s:t:G:l:")) != -1) {
+    while ((letter = getopt(argc, argv, "+ha:g:n:w:j:i:d:T:s:P:t:G:l:")) != -1) {
         if (letter == 'G')
             path = optarg;
         else if (letter == 'l')
@@ -1431,6 +1456,7 @@ int main(int argc, char *argv[])
             take_option(letter);
     }
     client.limit_ms *= client.factor;
+    client.total_ms *= client.factor;
     if (client.at_once < 1 || client.at_once > AT_ONCE_MAX)
         usage(2);
     if (list) {
@@ -1439,6 +1465,11 @@ int main(int argc, char *argv[])
         return 0;
     }
     set_port(argv[optind]);
+    /* A test that dies, however it dies, leaves no client behind, nor does a fault of
+     * ours. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    alarm((unsigned)(client.total_ms / 1000 + 1) * FAIR_SHARE_MIN);
+    fair_begin(client.server);
     if (path)
         return get(path);
     if (optind + 2 != argc)

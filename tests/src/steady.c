@@ -2,8 +2,8 @@
  * ended or started again. Each counts what it is owed.
  *
  *     steady -m restart -p PORT [-H HTTP_PORT] [-c CLIENTS] [-t SECONDS] [-f FACTOR]
- *     steady -m drain   -p PORT [-H HTTP_PORT] [-c CLIENTS] -P SERVER_PID [-2] [-f
- * FACTOR] steady -m fleet   -H HTTP_PORT           [-c CLIENTS] [-t SECONDS] [-f FACTOR]
+ *     steady -m drain   -p PORT [-H HTTP_PORT] [-c CLIENTS] [-f FACTOR] -P PID [-2]
+ *     steady -m fleet   -H HTTP_PORT           [-c CLIENTS] [-t SECONDS] [-f FACTOR]
  *
  * restart: a client may be refused, and may find its connection closed before the first
  *   byte of an answer; then it comes again. No answer may be torn, and no connection that
@@ -463,6 +463,9 @@ int main(int argc, char *argv[])
     int64_t end_ms;
 
     parse_options(argc, argv);
+    if (opt.server == 0) /* nothing tells us what is withheld from the servers */
+        client_limit_ms *= 3;
+    fair_begin(opt.server);
     fill_pattern();
     signal(SIGTERM, stop);
     signal(SIGINT, stop);
