@@ -5,7 +5,8 @@
 HTTP_PORT='' SENT=0 FETCHED=0
 
 CLIENT_TIMEOUT=100 # seconds for a whole file of cases
-FETCH_S=30         # for one page, in real time: it takes 10 ms
+# shellcheck disable=SC2034 # ANSWER_S is for the tests
+FETCH_S=30 ANSWER_S=30 # for one page, or one answer, in real time: they take 10 ms
 
 # Takes the port from the second line that the server prints. 1: no whole line yet.
 read_http_port() {
