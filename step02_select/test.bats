@@ -18,6 +18,9 @@ start_load() {
     STARTED_PIDS+=("$LOAD_PID")
 }
 
+# has_connections COUNT: that many, or more.
+has_connections() { (($(fd_count) >= START_FDS + $1)); }
+
 # bats test_tags=promise:silent-clients
 @test "silent clients hold nobody up" {
     about "connected 50 clients that say nothing, then sent a message as one more" \
@@ -130,6 +133,7 @@ start_load() {
     ! step_at_least 04 || few=(-t 2) # or there were a worker for each
     start_server "${few[@]}"
     start_load -c 4 -s 65536 -d 16 -t 3 -w 0
+    wait_until 5000 has_connections 4
     probe 'within 5000' 'visit 1 "hello"' 'visit 20 "hello"'
     expect_alive
     stop_server

@@ -149,7 +149,7 @@ threads_at_work() {
         "join the workers: to return from main before is to end them in the middle of a request" \
         "$HERE, \"Shutdown\""
     local patient=()
-    ! step_at_least 05 || patient=(--drain-timeout 8000)
+    ! step_at_least 05 || patient=(--drain-timeout 60000)
     start_server -w 1000000 "${patient[@]}"
     probe 'within 5000' 'open a' 'send a "query\n"' 'arrived a' asleep 'signal TERM' \
         'expect a "query\n"' 'close a' gone

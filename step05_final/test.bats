@@ -9,6 +9,9 @@ load ../tests/counting.bash
 
 HERE=step05_final/README.md
 
+# has_connections COUNT: that many, or more.
+has_connections() { (($(fd_count) >= START_FDS + $1)); }
+
 expect_log() {
     grep -q -- "$1" "$SERVER_ERR" || report "no line with $1 on stderr" "one"
 }
@@ -47,6 +50,7 @@ expect_log() {
     start_server -t 1
     timeout 20 "$TOOLS/load" -p "$PORT" -c 4 -s 1048576 -d 4 -t 3 -w 0 >/dev/null 3>&- 4>&- &
     STARTED_PIDS+=($!)
+    wait_until 5000 has_connections 4
     probe 'within 5000' 'visit 20 "hello"'
     stop_server
 }
@@ -74,6 +78,7 @@ expect_log() {
     start_server -t 1 -w 50000
     timeout 20 "$TOOLS/load" -p "$PORT" -c 1 -s 1048576 -d 4 -t 8 -w 0 >/dev/null 2>&1 3>&- 4>&- &
     STARTED_PIDS+=($!)
+    wait_until 5000 has_connections 1
     probe 'within 10000' 'visit 1 "hello"' mark 'open a' 'echo a "1"' 'echo a "2"' 'echo a "3"' \
         'echo a "4"' 'echo a "5"' 'grew clock max=2000'
 }
@@ -106,8 +111,9 @@ expect_log() {
         "$HERE, \"Deadlines\""
     start_server --idle-timeout 1000
     local i lines=()
-    for i in {1..16}; do lines+=('echo b "still here\n"' 'silent b 100'); done
-    probe 'open a' 'open b' 'echo a "hello\n"' "${lines[@]}" 'closed a' 'echo b "alive\n"'
+    for i in {1..16}; do lines+=(mark 'echo b "still here\n"' 'in-time 950' 'silent b 100'); done
+    probe mark 'open a' 'open b' 'in-time 950' 'echo a "hello\n"' "${lines[@]}" \
+        'echo b "alive\n"' 'in-time 0' 'closed a'
     expect_log 'what=timeout .*kind=idle'
     stop_server
 }
@@ -119,7 +125,7 @@ expect_log() {
     start_server --idle-timeout 300
     local base
     base=$(fd_count)
-    probe 'open a*50' 'eof a' 'visit 1 "hello"'
+    probe 'open a*50' 'eof a' mark 'in-time 300' 'visit 1 "hello"'
     expect_fds "$base"
     stop_server
 }
@@ -130,7 +136,8 @@ expect_log() {
         "a connection that a worker has is not idle: only its owner may end it" \
         "$HERE, \"Deadlines\""
     start_server --idle-timeout 200 -w 800000
-    probe 'open a' 'send a "query\n"' 'within 5000' 'expect a "query\n"'
+    probe mark 'open a' 'in-time 200' 'send a "query\n"' 'in-time 0' 'within 5000' \
+        'expect a "query\n"'
     stop_server
 }
 
@@ -139,18 +146,20 @@ expect_log() {
     about "stopped the server for longer than its idle timeout, sent messages, let it go on" \
         "look whether something has come before closing an idle connection: its event may be late" \
         "$HERE, \"Deadlines\""
-    start_server --idle-timeout 300
-    probe 'open a*20' 'open i' 'echo a "x"' 'echo i "x"' stop 'send a "hello\n"' 'silent i 600' cont \
+    start_server --idle-timeout 1500
+    # Nobody may be closed before it is stopped.
+    probe mark 'open a*20' 'open i' 'echo a "x"' 'echo i "x"' 'in-time 1400' stop 'in-time 0' \
+        'send a "hello\n"' 'silent i 2000' cont \
         'expect a "hello\n"' 'eof i'
     stop_server
 }
 
 # bats test_tags=promise:write-timeout
 @test "--write-timeout closes who does not take the answer" {
-    about "sent without reading to a server with a write timeout of 3 s" \
+    about "sent without reading to a server with a write timeout of 4 s" \
         "from the moment the socket takes no more, the client has that long" \
         "$HERE, \"Deadlines\""
-    start_server --write-timeout 3000 --idle-timeout 0
+    start_server --write-timeout 4000 --idle-timeout 0
     local base
     base=$(fd_count)
     # p stays connected, without reading, to the end.
@@ -208,7 +217,8 @@ expect_log() {
     start_server --max-connections 5
     local base
     base=$(fd_count)
-    probe 'open a*5' 'echo a "in\n"' 'open b*20' 'send b "and we?\n"' 'eof b' \
+    # The server lingers for a second.
+    probe 'open a*5' 'echo a "in\n"' mark 'open b*20' 'in-time 900' 'send b "and we?\n"' 'eof b' \
         'send b "still talking\n"' 'echo a "still in\n"'
     expect_fds "$base"
     probe 'visit 5 "and now?"'
@@ -220,16 +230,19 @@ expect_log() {
     about "let more clients wait than a server with 32 descriptors can take, and counted its calls for half a second" \
         "a level-triggered listener is ready for ever while nothing can be accepted: disarm it, and look again when a connection ends" \
         "$HERE, \"Out of descriptors\""
-    local accepts waits
+    local accepts waits begin
     SERVER_WRAP="prlimit --nofile=32:32"
     counted_server
+    begin=$(now_ms)
     probe 'open a*60' 'open w' 'silent w 300' &
     local probe_pid=$!
     wait_until 5000 grep -q 'what=accept_paused' "$SERVER_ERR" ||
         report "no line with accept_paused on stderr" "one"
     wait "$probe_pid"
     accepts=$(counts accept4) waits=$(counts epoll_wait)
-    ((accepts <= 200 && waits <= 300)) ||
+    # It looks again ten times a second.
+    local more=$(($(elapsed_ms "$begin") / 25))
+    ((accepts <= 200 + more && waits <= 300 + more)) ||
         report "$accepts calls of accept4 and $waits of epoll_wait" "some dozens"
     probe 'visit 10 "hello\n"'
     (($(grep -c 'what=accept_paused' "$SERVER_ERR") <= 3)) ||
@@ -287,7 +300,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     about "sent SIGTERM while 8 requests of 0.3 s were processed or queued for 2 workers" \
         "stop accepting, but go on until every connection has its answer" \
         "$HERE, \"Drain\""
-    start_server -t 2 -w 200000 --drain-timeout 8000
+    start_server -t 2 -w 200000 --drain-timeout 60000
     probe 'open x*8' stop 'send x "query\n"' cont 'signal TERM' 'within 5000' \
         'expect x "query\n"' 'eof x' 'close x' gone
     expect_exit 0
@@ -298,7 +311,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     about "connected and sent while the server was stopped, sent SIGTERM, let it go on" \
         "to the client its connect has succeeded: accept until EAGAIN before closing the listener" \
         "$HERE, \"Drain\""
-    start_server --drain-timeout 8000
+    start_server --drain-timeout 60000
     # More than the server accepts in one go.
     probe 'within 8000' stop 'open x*300' 'send x "query\n"' 'signal TERM' cont 'expect x "query\n"' 'eof x' \
         'close x' gone
@@ -311,7 +324,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
         "accept again when a connection has ended, until nobody waits; then close the listener" \
         "$HERE, \"Drain\""
     SERVER_WRAP="prlimit --nofile=32:32"
-    start_server --drain-timeout 8000
+    start_server --drain-timeout 60000
     probe 'within 8000' stop 'open a*20' 'send a "query\n"' 'open b*20' 'send b "query\n"' \
         'signal TERM' cont 'expect a "query\n"' 'eof a' 'close a' 'expect b "query\n"' 'eof b' \
         'close b' gone
@@ -337,7 +350,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     about "sent SIGTERM while 20 clients were idle and one had its echo unread" \
         "shutdown(SHUT_WR) when all is sent, then wait for the client's FIN: a close with unread input resets the connection, and a reset takes what the client has not read" \
         "$HERE, \"Drain\""
-    start_server --drain-timeout 10000
+    start_server --drain-timeout 60000
     probe 'within 8000' 'open i*20' 'echo i "x"' 'open p' 'pour p blocks' 'signal TERM' 'eof i' \
         'send i "too late"' 'close i' 'drink p' 'eof p' 'close p' gone
     expect_exit 0
@@ -348,7 +361,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     about "let the echo of 200 KB come without reading it, sent SIGTERM, sent on, then read" \
         "shutdown(SHUT_WR) and wait for the client's FIN: a byte that comes to a closed socket brings a reset back" \
         "$HERE, \"Drain\""
-    start_server --drain-timeout 10000
+    start_server --drain-timeout 60000
     probe 'within 8000' 'open a rcvbuf=4k' 'pour a max=200k' 'open b' 'echo b "x"' 'signal TERM' \
         'eof b' 'send a "too late"' 'drink a' 'eof a' 'close a' 'close b' gone
     expect_exit 0
@@ -356,11 +369,11 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
 
 # bats test_tags=promise:drain-ends
 @test "SIGTERM: a client that always has one more to say is told the end" {
-    about "sent SIGTERM to a server with a drain timeout of 20 s, while clients sent the next message as soon as they had an answer" \
+    about "sent SIGTERM to a server with a drain timeout of a minute, while clients sent the next message as soon as they had an answer" \
         "whether something is left to answer is asked before the answer leaves: afterwards there always is" \
         "$HERE, \"Drain\""
     # One worker, two clients: one of them waits with its message when the signal comes.
-    start_server -t 1 -w 5000 --log-level debug --drain-timeout 20000
+    start_server -t 1 -w 5000 --log-level debug --drain-timeout 60000
     local i
     for i in 1 2; do
         timeout 40 "$TOOLS/load" -p "$PORT" -c 1 -t 30 -w 0 >/dev/null 2>&1 3>&- 4>&- &
@@ -458,13 +471,13 @@ with_stderr() {
     with_stderr "2<>'$BATS_TEST_TMPDIR/pipe'"
     start_server --log-level debug
     probe 'visit 2000 "hello"'
-    # Now somebody reads: the next line says how many were lost.
+    # Now somebody reads what is there, 64 KiB but for a line: the next line says how many
+    # were lost.
     exec 5<>"$BATS_TEST_TMPDIR/pipe"
-    timeout 1 cat <&5 >"$BATS_TEST_TMPDIR/read" 5>&- || true
+    timeout 20 head -c 60000 <&5 >/dev/null 5>&- || report "a pipe that is not full" "lines enough to fill it"
     probe 'visit 1 "hello"'
-    timeout 1 cat <&5 >>"$BATS_TEST_TMPDIR/read" 5>&- || true
+    timeout 20 grep -q -m 1 ' lost=[1-9]' <&5 5>&- || report "no line says lost=N" "one that does"
     exec 5>&-
-    grep -q ' lost=[1-9]' "$BATS_TEST_TMPDIR/read" || report "no line says lost=N" "one that does"
     stop_server
 }
 

@@ -10,11 +10,11 @@ counted_server() {
     start_server "$@"
 }
 
-# load ARGUMENT...: a load of one message at a time per connection. Sets REPLIES: how many
-# messages were answered in all.
+# count_load ARGUMENT...: a load of one message at a time per connection, and 1,000 replies at
+# least, however slow the machine. Sets REPLIES: how many messages were answered in all.
 count_load() {
     local line
-    line=$(timeout 20 "$TOOLS/load" -p "$PORT" -w 0 "$@" 3>&- 4>&-) ||
+    line=$(timeout "$NET_S" "$TOOLS/load" -p "$PORT" -P "$SERVER_PID" -w 0 -n 1000 "$@" 3>&- 4>&-) ||
         report "the load says: $line" "every message echoed" || return 1
     [[ $line =~ \ replies=([0-9]+) ]]
     REPLIES=${BASH_REMATCH[1]}

@@ -10,7 +10,8 @@
 #                sanitizers say what they found; SERVER_WRAP implies it
 #   CHECK_RERUN  how to start this run again, such as "make check STEP=03"
 #
-# Every wait here has a limit and watches for a condition; nothing sleeps and hopes.
+# Every wait here has a limit and watches for a condition; nothing sleeps and hopes. Limits
+# count the time in which the server could run (fair.bash).
 #
 # Each test that judges a server has the tag promise:NAME, above it, and asks for nothing but
 # that promise: README.md ("The contract") lists those of contract.bats and faults.bats, and
@@ -34,14 +35,20 @@ SLOWNESS=${SLOWNESS:-1}
 [[ -z ${SERVER_WRAP-} ]] || ((SLOWNESS > 1)) || SLOWNESS=10
 
 START_LIMIT_MS=5000
-STOP_LIMIT_MS=2500 # the contract says 2 s; half a second for a busy machine
+STOP_LIMIT_MS=2500 # the contract says 2 s
 PROBE_TIMEOUT=${PROBE_TIMEOUT:-20} # seconds for a whole script of the client
+TRY_LIMIT_S=20 # for a server that shall end at once, in real time: it takes 10 ms
+# shellcheck disable=SC2034 # for who sources this
+NET_S=900 # real time, for programs that end by themselves unless they have a fault
 
 SERVER_PID='' PORT='' ADDRESS='' SERVER_OUT='' SERVER_ERR=''
 TRIED_STATUS='' TRIED_OUT='' TRIED_ERR=''
 ABOUT_DID='' ABOUT_WHY='' ABOUT_READ=''
 STARTED_PIDS=()
 SERVER_NUMBER=0
+
+# shellcheck source=tests/fair.bash
+source "$COURSE/tests/fair.bash"
 
 # ---- small helpers ----------------------------------------------------------------
 
@@ -80,12 +87,15 @@ pause() {
 wait_until() { unseen try_until "$@"; }
 
 try_until() {
-    local until_us=$((${EPOCHREALTIME/[.,]/} + $1 * SLOWNESS * 1000)) tries=0
+    local LIMIT_US=$(($1 * SLOWNESS * 1000)) BEGAN_US=${EPOCHREALTIME/[.,]/} UNTIL_US ACCOUNT=()
+    local tries=0
+    UNTIL_US=$((BEGAN_US + LIMIT_US))
     shift
     until "$@"; do
-        ((${EPOCHREALTIME/[.,]/} < until_us)) || return 1
+        time_is_left || return 1
         if ((tries++ < 10)); then pause 0.002; else pause 0.02; fi
     done
+    note_limit "$@"
 }
 
 # is_running PID: true until it has ended, even if nobody asked for its status yet.
@@ -278,12 +288,12 @@ run_server() {
     ready_to_test || return 1
     server_command "$@"
     TRIED_STATUS=0
-    timeout -k 1 $((5 * SLOWNESS)) "${COMMAND[@]}" \
+    timeout -k 1 $((TRY_LIMIT_S * SLOWNESS)) "${COMMAND[@]}" \
         </dev/null >"$SERVER_OUT" 2>"$SERVER_ERR" 3>&- 4>&- || TRIED_STATUS=$?
     # shellcheck disable=SC2034 # for the tests
     TRIED_OUT=$(<"$SERVER_OUT") TRIED_ERR=$(<"$SERVER_ERR")
     if ((TRIED_STATUS == 124 || TRIED_STATUS == 137)); then
-        report "it still ran after $((5 * SLOWNESS)) s" "it ends at once"
+        report "it still ran after $((TRY_LIMIT_S * SLOWNESS)) s" "it ends at once"
     fi
 }
 
@@ -369,8 +379,8 @@ run_probe() {
         address=$2
         shift 2
     fi
-    timeout -k 1 $((PROBE_TIMEOUT * SLOWNESS)) "$TOOLS/probe" -a "$address" -P "$SERVER_PID" \
-        -s "$SLOWNESS" "$PORT" "$@" >"$out" 2>"$err" 3>&- 4>&- || status=$?
+    "$TOOLS/probe" -a "$address" -P "$SERVER_PID" -T "$PROBE_TIMEOUT" -s "$SLOWNESS" "$PORT" "$@" \
+        >"$out" 2>"$err" 3>&- 4>&- || status=$?
     [[ ! -s $out ]] || grep -v $'^step\t\|^saw\t\|^wanted\t' "$out" || true # of `print`
     case $status in
         0) return 0 ;;
@@ -380,10 +390,6 @@ run_probe() {
             wanted=$(sed -n $'s/^wanted\t//p' "$out")
             ((${#step} <= 60)) || step=${step:0:57}...
             report "$step: $saw" "$wanted"
-            ;;
-        124 | 137)
-            report "the client was not done after $((PROBE_TIMEOUT * SLOWNESS)) s" \
-                "all of it done sooner"
             ;;
         *)
             cat "$err"

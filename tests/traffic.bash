@@ -5,7 +5,7 @@
 # not as it should be is reported.
 visits() {
     local said=$BATS_TEST_TMPDIR/visits status=0 line
-    timeout -k 1 $((60 * SLOWNESS)) "$TOOLS/visits" -p "$PORT" ${HTTP_PORT:+-H "$HTTP_PORT"} \
+    timeout -k 1 "$NET_S" "$TOOLS/visits" -p "$PORT" ${HTTP_PORT:+-H "$HTTP_PORT"} \
         -P "$SERVER_PID" -f "$SLOWNESS" "$@" >"$said" 2>&1 3>&- 4>&- || status=$?
     line=$(tail -n 1 "$said")
     if ((status != 0)) || [[ ! $line =~ ^visits=[0-9]+\ lost=([0-9]+)\ bystanders_lost=([0-9]+)$ ]]; then
@@ -21,7 +21,7 @@ lost_visits() { sed -n 's/^lost: //p' "$BATS_TEST_TMPDIR/visits"; }
 steady() {
     STEADY_SAID=$BATS_TEST_TMPDIR/steady
     # Not a function of the shell in the background, but the client itself: it gets signals.
-    "$TOOLS/launch" timeout -k 5 $((100 * SLOWNESS)) "$TOOLS/steady" -f "$SLOWNESS" \
+    "$TOOLS/launch" timeout -k 5 "$NET_S" "$TOOLS/steady" -f "$SLOWNESS" \
         ${PORT:+-p "$PORT"} ${HTTP_PORT:+-H "$HTTP_PORT"} "$@" >"$STEADY_SAID" 2>&1 3>&- 4>&- &
     STEADY_PID=$!
     STARTED_PIDS+=("$STEADY_PID")

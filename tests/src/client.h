@@ -1,5 +1,6 @@
 /* client.h - what the loads and the visits share: a client of TCP and HTTP/1.1 that
- * blocks, checks every byte, and never waits longer than client_limit_ms.
+ * blocks, checks every byte, and never waits longer than client_limit_ms, of the time in
+ * which the server could run (fair.h; call fair_begin first).
  *
  * Loopback only, whatever the options: this is no tool to aim at others.
  */
@@ -20,6 +21,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "fair.h"
 
 #define STREAM_SIZE 32768      /* a head must fit; bodies pass through */
 #define PATTERN_LEN (4U << 20) /* bytes to send, the same in every run */
@@ -43,6 +46,7 @@ static const char *const outcome_names[OUTCOMES]
 /* What the server says, read ahead. */
 struct stream {
     int fd;
+    int limit_ms;   /* for what comes next */
     size_t at, end; /* unread: data[at..end) */
     char data[STREAM_SIZE];
 };
@@ -131,10 +135,12 @@ static inline void client_reset(int fd)
 
 static inline bool send_all(int fd, const char *bytes, size_t len)
 {
+    int64_t until_ms = fair_ms() + client_limit_ms;
+
     while (len > 0) {
         ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
 
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && (errno == EINTR || (errno == EAGAIN && !fair_over(until_ms))))
             continue;
         if (n <= 0)
             return false;
@@ -147,12 +153,14 @@ static inline bool send_all(int fd, const char *bytes, size_t len)
 static inline void stream_open(struct stream *stream, int fd)
 {
     stream->fd = fd;
+    stream->limit_ms = client_limit_ms;
     stream->at = stream->end = 0;
 }
 
 /* More bytes behind those that are there, of which at most `keep` are kept. */
 static inline enum outcome stream_fill(struct stream *stream)
 {
+    int64_t until_ms = fair_ms() + stream->limit_ms;
     ssize_t n;
 
     if (stream->at > 0) {
@@ -164,7 +172,7 @@ static inline enum outcome stream_fill(struct stream *stream)
         return OUTCOME_WRONG;
     do
         n = recv(stream->fd, stream->data + stream->end, STREAM_SIZE - stream->end, 0);
-    while (n < 0 && errno == EINTR);
+    while (n < 0 && (errno == EINTR || (errno == EAGAIN && !fair_over(until_ms))));
     if (n > 0) {
         stream->end += (size_t)n;
         return OUTCOME_OK;

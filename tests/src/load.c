@@ -1,7 +1,7 @@
 /* load: a closed-loop load generator for an echo server, one thread, epoll.
  *
  *     tests/bin/load -p PORT [-6] [-c CONNECTIONS] [-s BYTES] [-d DEPTH]
- *                    [-t SECONDS] [-w SECONDS] [-i IDLE] [-P PID]
+ *                    [-t SECONDS] [-n REPLIES] [-w SECONDS] [-i IDLE] [-P PID]
  *
  * Closed loop: each connection keeps DEPTH messages on their way and sends the
  * next only when a reply is complete, so a slow server slows its own load and
@@ -54,14 +54,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fair.h"
+
 #define CONNECTIONS_MAX 20000 /* below the 28,000 ephemeral ports of Linux */
 #define SIZE_MAX_BYTES (1024 * 1024)
 #define DEPTH_MAX 1024
-#define DURATION_MAX_S 60.0    /* no run outlives this by much; set-up: SET_UP_LIMIT_S */
-#define SET_UP_LIMIT_S 30.0    /* for all connects and the idle ones' first message */
-#define CALL_LIMIT_S 5         /* for one connect, or one reply to an idle connection */
-#define FIRST_LIMIT_S 5.0      /* for the first replies, all together */
-#define LAST_CHECK_NS 1000000U /* how often we look whether all is back */
+#define DURATION_MAX_S 60.0 /* no run outlives this by much, but for the next limits */
+#define REPLIES_MAX 1000000
+/* Of the time in which the server could run (fair.h): */
+#define SET_UP_LIMIT_S 30  /* for all connects and the idle ones' first message */
+#define CALL_LIMIT_S 5     /* for one connect, or one reply to an idle connection */
+#define FIRST_LIMIT_S 5    /* for the first replies, all together */
+#define REPLIES_LIMIT_S 20 /* for as many replies as -n asks for */
+#define CHECK_NS 1000000U  /* how often we look whether all is back */
 #define EVENTS_MAX 256
 #define CHUNK_MAX (256 * 1024) /* the most that one send or recv moves */
 #define PATTERN_PERIOD 65521   /* prime, so that no message size divides it */
@@ -72,6 +77,7 @@ struct options {
     bool ipv6;
     size_t size;
     double duration_s, warm_up_s;
+    uint64_t replies_min;
 };
 
 /* One connection under load. Its stream is the pattern from `start` on, so the
@@ -405,9 +411,13 @@ static bool exchange_once(int fd, size_t start)
         count_error("idle connection: send", strerror(errno));
         return false;
     }
+    int64_t until_ms = fair_ms() + CALL_LIMIT_S * 1000;
+
     while (have < len) {
         ssize_t n = recv(fd, input + have, len - have, 0);
 
+        if (n < 0 && errno == EAGAIN && !fair_over(until_ms))
+            continue;
         if (n <= 0) {
             count_error("idle connection: no reply to its first message",
                 n == 0 ? "the server closed it" : strerror(errno));
@@ -423,17 +433,17 @@ static bool exchange_once(int fd, size_t start)
     return true;
 }
 
-static void check_set_up_limit(uint64_t began_ns)
+static void check_set_up_limit(void)
 {
-    if ((double)(now_ns() - began_ns) > SET_UP_LIMIT_S * 1e9)
-        fatal("connecting took more than %.0f s", SET_UP_LIMIT_S);
+    if (fair_over(SET_UP_LIMIT_S * 1000))
+        fatal("connecting took more than %d s", SET_UP_LIMIT_S);
 }
 
-static void open_idle(uint64_t began_ns)
+static void open_idle(void)
 {
     idle_fds = allocate((size_t)opt.idle, sizeof *idle_fds);
     for (int i = 0; i < opt.idle; i++) {
-        check_set_up_limit(began_ns);
+        check_set_up_limit();
         idle_fds[i] = connect_loopback();
         if (idle_fds[i] >= 0 && !exchange_once(idle_fds[i], (size_t)i % PATTERN_PERIOD)) {
             close(idle_fds[i]);
@@ -444,7 +454,7 @@ static void open_idle(uint64_t began_ns)
     }
 }
 
-static void open_conns(uint64_t began_ns)
+static void open_conns(void)
 {
     conns = allocate((size_t)opt.connections, sizeof *conns);
     for (int i = 0; i < opt.connections; i++) {
@@ -452,7 +462,7 @@ static void open_conns(uint64_t began_ns)
         struct epoll_event event = {
             .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
 
-        check_set_up_limit(began_ns);
+        check_set_up_limit();
         c->start = (size_t)i * 7919 % PATTERN_PERIOD;
         c->issued_at_ns = allocate((size_t)opt.depth, sizeof *c->issued_at_ns);
         c->fd = connect_loopback();
@@ -582,17 +592,29 @@ static uint64_t run_until(uint64_t end_ns, int served_wanted)
     return now;
 }
 
+/* Until the time is up and there were as many replies as -n asks for. */
+static uint64_t run_window(uint64_t end_ns)
+{
+    int64_t until_ms = fair_ms() + REPLIES_LIMIT_S * 1000;
+    uint64_t now = run_until(end_ns, INT_MAX);
+
+    while (latencies.total < opt.replies_min && conns_alive > 0 && !fair_over(until_ms))
+        now = run_until(now_ns() + CHECK_NS, INT_MAX);
+    return now;
+}
+
 /* One message on each connection, in turn. If all began at once, a server that accepts
  * one connection per round of its loop would serve the first ones at full speed and need
  * long to see the last. Where some are never served (a blocking server, many clients), we
  * go on after the limit, and `served` tells. */
 static void first_messages(void)
 {
-    uint64_t limit_ns = now_ns() + (uint64_t)(FIRST_LIMIT_S * 1e9);
+    int64_t until_ms = fair_ms() + FIRST_LIMIT_S * 1000;
 
     for (int i = 0; i < opt.connections; i++) {
         conn_issue(&conns[i], 1, now_ns());
-        run_until(limit_ns, i + 1);
+        while (conns_alive > 0 && conns_served < i + 1 && !fair_over(until_ms))
+            run_until(now_ns() + FAIR_SLICE_MS * 1000000ULL, i + 1);
     }
 }
 
@@ -617,16 +639,16 @@ static bool owes_us(const struct conn *c)
  * the end nothing new is sent, and what was sent must come back. */
 static void last_replies(void)
 {
-    uint64_t now = now_ns(), limit_ns = now + CALL_LIMIT_S * 1000000000ULL;
+    int64_t until_ms = fair_ms() + CALL_LIMIT_S * 1000;
     int owing;
 
     looping = false;
     do {
-        now = run_until(now + LAST_CHECK_NS, INT_MAX);
+        run_until(now_ns() + CHECK_NS, INT_MAX);
         owing = 0;
         for (int i = 0; i < opt.connections; i++)
             owing += owes_us(&conns[i]);
-    } while (owing > 0 && now < limit_ns);
+    } while (owing > 0 && !fair_over(until_ms));
     for (; owing > 0; owing--)
         count_error("recv", "what was sent last did not come back within 5 s");
 }
@@ -678,13 +700,14 @@ static void print_result(double seconds, double cpu_s, long rss_before_kb,
 static void usage(FILE *out)
 {
     fputs("usage: load -p PORT [-6] [-c CONNECTIONS] [-s BYTES] [-d DEPTH] [-t SECONDS]\n"
-          "            [-w SECONDS] [-i IDLE] [-P PID]\n"
+          "            [-n REPLIES] [-w SECONDS] [-i IDLE] [-P PID]\n"
           "  -p PORT         of the server, on 127.0.0.1\n"
           "  -6              on ::1\n"
           "  -c CONNECTIONS  that send (64)\n"
           "  -s BYTES        of one message (64)\n"
           "  -d DEPTH        messages on their way at once on one connection (1)\n"
           "  -t SECONDS      measured (2)\n"
+          "  -n REPLIES      measured at least, however long that takes (0)\n"
           "  -w SECONDS      warm-up before that (0.5)\n"
           "  -i IDLE         further connections: one message each, then silent (0)\n"
           "  -P PID          of the server: its CPU time, context switches, memory\n",
@@ -724,6 +747,9 @@ static void set_option(int flag, const char *text)
     case 't':
         opt.duration_s = number('t', text, 0.01, DURATION_MAX_S);
         break;
+    case 'n':
+        opt.replies_min = (uint64_t)number('n', text, 0, REPLIES_MAX);
+        break;
     case 'w':
         opt.warm_up_s = number('w', text, 0, DURATION_MAX_S);
         break;
@@ -746,7 +772,7 @@ static void parse_options(int argc, char **argv)
 {
     int flag;
 
-    while ((flag = getopt(argc, argv, "p:6c:s:d:t:w:i:P:h")) != -1)
+    while ((flag = getopt(argc, argv, "p:6c:s:d:t:n:w:i:P:h")) != -1)
         set_option(flag, optarg);
     if (opt.port == 0 || optind != argc) {
         usage(stderr);
@@ -770,10 +796,10 @@ int main(int argc, char **argv)
     epfd = epoll_create1(EPOLL_CLOEXEC);
     if (epfd < 0)
         fatal("epoll_create1: %s", strerror(errno));
+    fair_begin(opt.pid);
     rss_before_kb = server_rss_kb();
-    from_ns = now_ns();
-    open_idle(from_ns);
-    open_conns(from_ns);
+    open_idle();
+    open_conns();
 
     first_messages();
     start_loop();
@@ -783,7 +809,7 @@ int main(int argc, char **argv)
     cpu_ns = own_cpu_ns();
     in_window = true;
     from_ns = now_ns();
-    to_ns = run_until(from_ns + (uint64_t)(opt.duration_s * 1e9), INT_MAX);
+    to_ns = run_window(from_ns + (uint64_t)(opt.duration_s * 1e9));
     cpu_ns = own_cpu_ns() - cpu_ns;
     read_server(&end);
     in_window = false;

@@ -313,6 +313,7 @@ static bool intrude(struct client *client, int receive_buffer)
     if (!arrive(client, http ? opt.http_port : opt.port, receive_buffer))
         return false;
     set_limit(client->stream.fd, HOSTILE_LIMIT_MS);
+    client->stream.limit_ms = HOSTILE_LIMIT_MS;
     return true;
 }
 
@@ -625,6 +626,7 @@ int main(int argc, char *argv[])
     signal(SIGINT, stop);
     printf("seed=%llu\n", (unsigned long long)opt.seed);
     fflush(stdout);
+    fair_begin(0);
     count = opt.polite + opt.hostile;
     began_ms = clock_ms();
     end_ms = began_ms + (int64_t)(opt.seconds * 1000);

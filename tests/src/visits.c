@@ -350,17 +350,17 @@ static void expect_only_bystanders(void)
 {
     int wanted =
         run.fds_base + (bystander[0].stream.fd >= 0) + (bystander[1].stream.fd >= 0);
-    int64_t limit_ms = clock_ms() + client_limit_ms;
+    int64_t until_ms = fair_ms() + client_limit_ms;
 
     while (server_fds() != wanted) {
-        if (clock_ms() > limit_ms) {
+        if (fair_over(until_ms)) {
             char how[80];
 
             snprintf(
                 how, sizeof how, "%d descriptors are open, not %d", server_fds(), wanted);
             fail("all but the bystanders have left", how);
         }
-        poll(NULL, 0, 2);
+        fair_pause(2000);
     }
 }
 
@@ -387,7 +387,7 @@ static enum outcome pour(struct stream *stream, const char *text, size_t len)
     for (size_t poured = 0; poured < POURED_MAX;) {
         struct pollfd socket = {.fd = stream->fd, .events = POLLOUT | POLLRDHUP};
 
-        if (poll(&socket, 1, client_limit_ms) <= 0)
+        if (fair_poll(&socket, 1, fair_ms() + client_limit_ms) <= 0)
             return OUTCOME_LATE;
         if (socket.revents & (POLLHUP | POLLERR | POLLRDHUP))
             return OUTCOME_OK;
@@ -527,6 +527,7 @@ int main(int argc, char *argv[])
     if (run.port == 0 || run.server == 0 || optind == argc)
         usage();
     setvbuf(stdout, NULL, _IOLBF, 0);
+    fair_begin(run.server);
     fill_pattern();
     run.fds_base = server_fds();
     bring_bystanders();
