@@ -50,6 +50,8 @@ SERVER_NUMBER=0
 # shellcheck source=tests/fair.bash
 source "$COURSE/tests/fair.bash"
 
+export BATS_TEST_DESCRIPTION # for LIMITS_LOG
+
 # ---- small helpers ----------------------------------------------------------------
 
 now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }

@@ -1221,6 +1221,7 @@ static void do_silent(const struct command *command)
                     : "the server closed the connection");
     }
     free(polls);
+    probe.began_ms = fair_ms(); /* this was no limit */
 }
 
 /* One byte at a time, so that what follows stays for the next verb. */
