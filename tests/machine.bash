@@ -61,7 +61,7 @@ settle() {
     TMPDIR=$BESIDE
 }
 
-unsettle() { rm -rf "$SCRATCH" ${BESIDE:+"$BESIDE"}; }
+unsettle() { rm -rf "$SCRATCH" "$BESIDE"; }
 
 # needs_loopback COURSE: every test talks to 127.0.0.1, and a network of one's own (a
 # container, `unshare -n`) may be without it.
