@@ -283,6 +283,13 @@ echo "valgrind:  Fatal error at startup: a function redirection"; exit 1'
 
 # ---- the machine ------------------------------------------------------------------
 
+@test "an environment without PATH" {
+    SAID=$(env -i "$(command -v dash || echo /bin/sh)" tests/doctor environment) && STATUS=0 || STATUS=$?
+    echo "$SAID"
+    expect_status 1
+    expect problem environment '*HOME not set, PATH not exported*' 'export PATH=*bin*'
+}
+
 @test "a system that is not Linux" {
     fake uname '[ "$1" != -s ] || { echo Darwin; exit; }; echo 23.4'
     doctor
