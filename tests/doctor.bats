@@ -453,11 +453,20 @@ int __wrap_socket(int family, int type, int protocol)
 
 # ---- which course this is ---------------------------------------------------------
 
+# repository DIRECTORY: makes one of it, with a commit and the tag v7.
+repository() {
+    export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b \
+        GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
+    git -C "$1" init -q
+    git -C "$1" add .
+    git -C "$1" commit -q -m 'All of it'
+    git -C "$1" tag -a -m '' v7
+}
+
 @test "the course is named by git, and what was changed" {
     command -v git >/dev/null || skip "git is not installed"
     course_copy
-    export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
-    (cd "$COPY" && git init -q && git add . && git commit -q -m 'All of it' && git tag -a -m '' v7)
+    repository "$COPY"
     doctor course
     expect info course 'git v7'
     echo >>"$COPY/tests/lib.bash"
@@ -468,7 +477,8 @@ int __wrap_socket(int family, int type, int protocol)
 @test "without a repository of its own, the course is named by checksums" {
     local before
     course_copy
-    ! command -v git >/dev/null || git init -q "$BATS_TEST_TMPDIR"
+    # In that of a student, for example.
+    ! command -v git >/dev/null || repository "$BATS_TEST_TMPDIR"
     doctor course
     expect info course 'no version from git; checksums: step01 +([0-9]) * step05 +([0-9]) tests +([0-9])'
     before=$SAID
