@@ -178,6 +178,17 @@ echo "machine.c:15:10: fatal error: sys/epoll.h: No such file or directory"; exi
     expect problem compiler 'cc: cc 1.2; *fatal error: sys/epoll.h*' 'sh tests/setup run'
 }
 
+@test "a libc without the headers of the kernel" {
+    local cc
+    cc=$(command -v cc)
+    fake cc "case \"\$*\" in *linux/*) echo 'fatal error: linux/sockios.h: No such file'; exit 1 ;; esac; exec $cc \"\$@\""
+    doctor compiler headers
+    expect_status 1
+    expect ok compiler '*'
+    expect problem headers '*linux/sockios.h*' 'sh tests/setup test'
+    last_line 'not ready to test (the servers can be built): fix headers'
+}
+
 @test "a compiler without sanitizers" {
     local cc
     cc=$(command -v cc)
