@@ -428,7 +428,7 @@ int __wrap_socket(int family, int type, int protocol)
         cd "$1" && sh tests/doctor directory' - "$COPY") && STATUS=0 || STATUS=$?
     echo "$SAID"
     expect_status 1
-    expect problem directory 'this user may not write here' 'copy the course*'
+    expect problem directory 'this user may not write here' 'cp -r . ~/course*'
 }
 
 @test "a full disk" {
