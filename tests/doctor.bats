@@ -178,6 +178,17 @@ echo "machine.c:15:10: fatal error: sys/epoll.h: No such file or directory"; exi
     expect problem compiler 'cc: cc 1.2; *fatal error: sys/epoll.h*' 'sh tests/setup run'
 }
 
+@test "a libc without the headers of the kernel" {
+    local cc
+    cc=$(command -v cc)
+    fake cc "case \"\$*\" in *linux/*) echo 'fatal error: linux/sockios.h: No such file'; exit 1 ;; esac; exec $cc \"\$@\""
+    doctor compiler headers
+    expect_status 1
+    expect ok compiler '*'
+    expect problem headers '*linux/sockios.h*' 'sh tests/setup test'
+    last_line 'not ready to test (the servers can be built): fix headers'
+}
+
 @test "a compiler without sanitizers" {
     local cc
     cc=$(command -v cc)
@@ -282,6 +293,13 @@ echo "valgrind:  Fatal error at startup: a function redirection"; exit 1'
 }
 
 # ---- the machine ------------------------------------------------------------------
+
+@test "an environment without PATH" {
+    SAID=$(env -i "$(command -v dash || echo /bin/sh)" tests/doctor environment) && STATUS=0 || STATUS=$?
+    echo "$SAID"
+    expect_status 1
+    expect problem environment '*HOME not set, PATH not exported*' 'export PATH=*bin*'
+}
 
 @test "a system that is not Linux" {
     fake uname '[ "$1" != -s ] || { echo Darwin; exit; }; echo 23.4'
@@ -410,7 +428,7 @@ int __wrap_socket(int family, int type, int protocol)
         cd "$1" && sh tests/doctor directory' - "$COPY") && STATUS=0 || STATUS=$?
     echo "$SAID"
     expect_status 1
-    expect problem directory 'this user may not write here' 'copy the course*'
+    expect problem directory 'this user may not write here' 'cp -r . ~/course*'
 }
 
 @test "a full disk" {
@@ -446,11 +464,20 @@ int __wrap_socket(int family, int type, int protocol)
 
 # ---- which course this is ---------------------------------------------------------
 
+# repository DIRECTORY: makes one of it, with a commit and the tag v7.
+repository() {
+    export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b \
+        GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
+    git -C "$1" init -q
+    git -C "$1" add .
+    git -C "$1" commit -q -m 'All of it'
+    git -C "$1" tag -a -m '' v7
+}
+
 @test "the course is named by git, and what was changed" {
     command -v git >/dev/null || skip "git is not installed"
     course_copy
-    export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
-    (cd "$COPY" && git init -q && git add . && git commit -q -m 'All of it' && git tag -a -m '' v7)
+    repository "$COPY"
     doctor course
     expect info course 'git v7'
     echo >>"$COPY/tests/lib.bash"
@@ -461,7 +488,8 @@ int __wrap_socket(int family, int type, int protocol)
 @test "without a repository of its own, the course is named by checksums" {
     local before
     course_copy
-    ! command -v git >/dev/null || git init -q "$BATS_TEST_TMPDIR"
+    # In that of a student, for example.
+    ! command -v git >/dev/null || repository "$BATS_TEST_TMPDIR"
     doctor course
     expect info course 'no version from git; checksums: step01 +([0-9]) * step05 +([0-9]) tests +([0-9])'
     before=$SAID
