@@ -132,12 +132,13 @@ expect_log() {
 
 # bats test_tags=promise:idle-timeout
 @test "a long process call is no idleness" {
-    about "sent a message to a server with an idle timeout of 0.2 s and a process call of 0.8 s" \
+    about "sent a message to a server with an idle timeout of 0.2 s and a process call of 0.8 s; another client said nothing, and was closed meanwhile" \
         "a connection that a worker has is not idle: only its owner may end it" \
         "$HERE, \"Deadlines\""
     start_server --idle-timeout 200 -w 800000
-    probe mark 'open a' 'in-time 200' 'send a "query\n"' 'in-time 0' 'within 5000' \
-        'expect a "query\n"'
+    # Who is idle is closed, and so there is a timeout.
+    probe mark 'open i' 'open a' 'in-time 200' 'send a "query\n"' 'in-time 0' 'within 5000' \
+        'eof i' 'expect a "query\n"'
     stop_server
 }
 
@@ -274,6 +275,16 @@ expect_log() {
 }
 
 # bats test_tags=promise:long-options
+@test "the long options are known" {
+    about "started the server with every long option but those of HTTP" \
+        "getopt_long(3): each has a name, a value and an effect" "$HERE, \"Limits\""
+    start_server --max-connections 10 --idle-timeout 0 --write-timeout 30000 \
+        --drain-timeout 1000 --log-level warn --sched normal
+    probe 'visit 1 "hello"'
+    end_server
+}
+
+# bats test_tags=promise:long-options
 @test "wrong values of the long options" {
     about "started the server with values that are none" \
         "digits only, and in range: status 2, the option's name and the usage" \
@@ -335,13 +346,10 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
 @test "SIGTERM: nobody else is accepted" {
     about "connected after SIGTERM, while a client that had not taken its answer kept the server draining" \
         "close the listener first" "$HERE, \"Drain\""
-    start_server
-    probe 'within 10000' 'open p' 'pour p blocks' 'signal TERM' gone &
-    local probe_pid=$!
-    wait_until 5000 grep -q 'what=drain' "$SERVER_ERR" ||
-        report "no line with what=drain on stderr" "one"
-    probe refused
-    wait "$probe_pid"
+    start_server --drain-timeout 8000
+    # That p still gets its answers shows that it was the drain, and not the end.
+    probe 'within 8000' 'open p' 'pour p blocks' 'signal TERM' 'refused soon' 'drink p' 'eof p' \
+        'close p' gone
     expect_exit 0
 }
 
@@ -402,7 +410,8 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     about "sent SIGTERM while one client did not read and one did not close" \
         "the drain has a deadline: then the process ends all the same" "$HERE, \"Drain\""
     start_server
-    probe 'within 10000' 'open i' 'open p' 'pour p blocks' 'signal TERM' 'within 2500' gone
+    probe 'within 10000' 'open i' 'open p' 'pour p blocks' mark 'signal TERM' 'within 2500' gone \
+        'grew clock min=900'
     expect_exit 0
     expect_log 'what=stopped open=2'
 }
@@ -414,8 +423,9 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
         "a thread in process cannot be stopped, and must not be waited for: say so in the log and _exit" \
         "$HERE, \"Drain\""
     start_server -w 20000000
-    probe 'open a' 'send a "query\n"' 'arrived a' asleep
-    stop_server
+    probe 'open a' 'send a "query\n"' 'arrived a' asleep mark 'signal TERM' 'within 2500' gone \
+        'grew clock min=900'
+    expect_exit 0
     expect_log 'busy=1'
 }
 
@@ -424,7 +434,8 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     about "sent SIGTERM and SIGINT to a server with a drain timeout of a minute and a client that does not leave" \
         "who asks twice means it" "$HERE, \"Drain\""
     start_server --drain-timeout 60000
-    probe 'open a' 'echo a "x"' 'signal TERM' 'eof a' 'signal INT' gone
+    # It waits for a, until the second signal.
+    probe 'open a' 'echo a "x"' 'signal TERM' 'eof a' 'refused soon' asleep 'signal INT' gone
     expect_exit 0
 }
 
@@ -448,8 +459,12 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
 
 # bats test_tags=promise:log-lines
 @test "--log-level error is silent about clients" {
-    about "started the server at the level error and let clients come and go" \
+    about "started the server at the level debug, then at the level error, and let clients come and go" \
         "lines below the level are not written" "$HERE, \"The log\""
+    start_server --log-level debug
+    probe 'visit 3 "hello"'
+    expect_log 'level=debug'
+    stop_server
     start_server --log-level error
     probe 'visit 3 "hello"' 'vanish 50 reset'
     stop_server

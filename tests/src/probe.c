@@ -1197,17 +1197,30 @@ static void do_open(const struct command *command)
     open_all(command, group->conns, group->count);
 }
 
-static void do_refused(const struct command *command)
+/* What connect says: 0, or an error; no answer is ETIMEDOUT. */
+static int try_to_connect(const struct command *command)
 {
     struct pollfd wait = {.events = POLLOUT};
+    int error = ETIMEDOUT;
 
-    (void)command;
     wait.fd = begin_connect(command);
-    int error = wait.fd < 0 ? errno : 0;
-    if (!error && fair_poll(&wait, 1, deadline()) == 1)
+    if (wait.fd < 0)
+        return errno;
+    if (fair_poll(&wait, 1, deadline()) == 1)
         error = connect_result(wait.fd);
-    if (wait.fd >= 0)
-        close(wait.fd);
+    close(wait.fd);
+    return error;
+}
+
+static void do_refused(const struct command *command)
+{
+    long long until_ms = deadline();
+    int error = try_to_connect(command);
+
+    while (error == 0 && has_word(command, "soon") && !fair_over(until_ms)) {
+        fair_pause(POLL_PAUSE_US);
+        error = try_to_connect(command);
+    }
     if (error != ECONNREFUSED)
         server_wrong("connect: Connection refused", "connecting to %s port %s: %s",
             probe.address_text, probe.port_text,
@@ -1923,8 +1936,8 @@ static const struct verb {
 } verbs[] = {
     /* NAME or NAME*COUNT [rcvbuf=SIZE] [sndbuf=SIZE] [mss=SIZE] */
     {"open", 5, do_open},
-    /* nobody may listen there */
-    {"refused", 1, do_refused},
+    /* [soon]: nobody may listen there; or not for long any more */
+    {"refused", 2, do_refused},
     /* NAME TEXT */
     {"send", WORDS_MAX, do_send},
     /* NAME TEXT: exactly these bytes come; what follows is left for the next verb */
