@@ -44,6 +44,7 @@ NET_S=900 # real time, for programs that end by themselves unless they have a fa
 SERVER_PID='' PORT='' ADDRESS='' SERVER_OUT='' SERVER_ERR=''
 TRIED_STATUS='' TRIED_OUT='' TRIED_ERR=''
 ABOUT_DID='' ABOUT_WHY='' ABOUT_READ=''
+declare -gA BECAUSE=()
 STARTED_PIDS=()
 SERVER_NUMBER=0
 
@@ -115,6 +116,42 @@ step_at_least() { [[ -n $STEP ]] && ((10#$STEP >= 10#$1)); }
 # about DID WHY [READ]: what a student should know if this test fails.
 about() {
     ABOUT_DID=$1 ABOUT_WHY=$2 ABOUT_READ=${3-}
+    BECAUSE=()
+}
+
+# because KINDS WHY: more likely than the WHY of `about` if the client sees a failure of one of
+# these kinds (src/probe.c lists them).
+because() {
+    local kind
+    for kind in $1; do BECAUSE[$kind]=$2; done
+}
+
+# in_a_pool WORDS: where there are workers.
+in_a_pool() { if step_at_least 04; then echo "$1"; fi; }
+
+# why_of KIND: what mostly lies behind it, whatever the test is about. Nothing: it depends.
+why_of() {
+    local two='two workers at one connection: its event is the token of who owns it (EPOLLONESHOT), armed again last'
+    case $1 in
+        lost) echo "bytes were dropped: mostly the rest of a partial send, which send did not take, or what is \
+overwritten by the next recv before it was sent$(in_a_pool "; or $two")" ;;
+        repeated) echo "bytes were sent twice: the next send after a partial one begins where that one stopped, \
+counted from the place where it began$(in_a_pool "; or $two")" ;;
+        reordered) echo "what came first must leave first: perhaps new input is sent before the rest of the last \
+answer$(in_a_pool "; or $two")" ;;
+        foreign) echo "two connections share a buffer or a position: each needs its own\
+$(in_a_pool "; or a worker uses a connection that was freed, and whose memory is another's now")" ;;
+        invented | unasked) echo "more was sent than had come: send as many bytes as recv returned, not the whole buffer" ;;
+        refused) echo "nobody listens there: the server has ended, or it has closed its listener" ;;
+        gone) echo "the server has ended: whatever a client does, it ends its own connection, and not the process" ;;
+    esac
+}
+
+# explain KIND: the best WHY for a failure of this kind.
+explain() {
+    local why=${BECAUSE[${1:-none}]-}
+    [[ -n $why ]] || why=$(why_of "$1")
+    [[ -z $why ]] || ABOUT_WHY=$why
 }
 
 report_line() {
@@ -446,6 +483,7 @@ run_probe() {
             ((${#step} <= 60)) || step=${step:0:57}...
             # A connection of a server that crashes ends a little before the process does.
             [[ $kind != @(closed|reset|refused) ]] || wait_until 300 has_ended "$SERVER_PID" || true
+            explain "$kind"
             report "$step: $saw" "$wanted"
             ;;
         *)

@@ -693,7 +693,7 @@ static void describe_wanted(const struct plan *plan, char *to, size_t size)
                       : plan->end == END_ANY ? "the connection closed"
                                              : "";
 
-    if (plan->sends || plan->reads)
+    if (plan->source.len > 0)
         describe_source(&plan->source, text, sizeof text);
     snprintf(to, size, "%s%s%s%s within %d ms%s", text, verb,
         *text && *end ? ", then " : "", end, probe.within_ms,
