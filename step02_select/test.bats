@@ -21,7 +21,7 @@ start_load() {
 # has_connections COUNT: that many, or more.
 has_connections() { (($(fd_count) >= START_FDS + $1)); }
 
-# bats test_tags=promise:silent-clients
+# bats test_tags=promise:silent-clients,needs:end-of-stream,needs:none-forgotten,needs:one-worker-each
 @test "silent clients hold nobody up" {
     about "connected 50 clients that say nothing, then sent a message as one more" \
         "a recv on a socket that has nothing blocks the thread: wait for readiness before each recv, and make the sockets non-blocking" \
@@ -31,7 +31,7 @@ has_connections() { (($(fd_count) >= START_FDS + $1)); }
     stop_server
 }
 
-# bats test_tags=promise:many-clients
+# bats test_tags=promise:many-clients,needs:silent-clients
 @test "900 clients at once" {
     about "connected 900 clients, sent a message as each of them, twice" \
         "every connection needs its own state: a buffer or a position that two share mixes them up" \
@@ -42,7 +42,7 @@ has_connections() { (($(fd_count) >= START_FDS + $1)); }
     stop_server
 }
 
-# bats test_tags=promise:many-clients
+# bats test_tags=promise:many-clients,needs:silent-clients,needs:any-length
 @test "50 streams at once" {
     about "sent 200 KB as each of 50 clients at the same time, reading what comes back" \
         "after a short send the rest must be kept, per connection, and sent from where it stopped" \
@@ -52,7 +52,7 @@ has_connections() { (($(fd_count) >= START_FDS + $1)); }
     stop_server
 }
 
-# bats test_tags=promise:stuck-clients
+# bats test_tags=promise:stuck-clients,needs:silent-clients,needs:late-reader
 @test "a client that never reads holds nobody up and loses nothing" {
     about "sent as client p until nothing more went, without reading; then a message as client b; then read as p" \
         "keep what send did not take and wait until that socket is writable; never wait inside send" \
@@ -63,7 +63,7 @@ has_connections() { (($(fd_count) >= START_FDS + $1)); }
     stop_server
 }
 
-# bats test_tags=promise:stuck-clients
+# bats test_tags=promise:stuck-clients,needs:silent-clients,needs:late-reader
 @test "a client that half-closes with its echo unread gets all of it" {
     about "sent as client p until nothing more went, half-closed, then read" \
         "the end of the input is not the end of the output: close when all has been sent" \
@@ -78,7 +78,7 @@ has_connections() { (($(fd_count) >= START_FDS + $1)); }
     stop_server
 }
 
-# bats test_tags=exact,promise:bounded-output
+# bats test_tags=exact,promise:bounded-output,needs:silent-clients
 @test "clients that never read cost little memory" {
     about "sent up to 8 MB as each of 20 clients that never read" \
         "while output is pending, do not read: then one buffer is all that a client can fill" \
@@ -89,7 +89,7 @@ has_connections() { (($(fd_count) >= START_FDS + $1)); }
     stop_server
 }
 
-# bats test_tags=exact,promise:idle-is-asleep
+# bats test_tags=exact,promise:idle-is-asleep,needs:silent-clients
 @test "waiting costs no CPU time" {
     about "left 100 clients idle, one with its echo unread, one of those half-closed, for a second" \
         "the loop turns without anything to do: perhaps it waits for writable when there is nothing to write, or for an end that it has already seen" \
@@ -101,7 +101,7 @@ has_connections() { (($(fd_count) >= START_FDS + $1)); }
     stop_server
 }
 
-# bats test_tags=promise:resets-alone
+# bats test_tags=promise:resets-alone,needs:silent-clients,needs:reset
 @test "resets of some leave the others alone" {
     about "connected 100 clients, reset 50 of them, some with data on the way" \
         "an error of one socket ends that connection, and nothing else" \
@@ -112,7 +112,7 @@ has_connections() { (($(fd_count) >= START_FDS + $1)); }
     stop_server
 }
 
-# bats test_tags=promise:resets-alone
+# bats test_tags=promise:resets-alone,needs:silent-clients,needs:reset
 @test "a client that resets while others are ready as well" {
     about "stopped the server, queued messages of 40 clients and the resets of 20, let it go on" \
         "within one batch of ready connections, one may be gone when its turn comes" \
@@ -124,7 +124,7 @@ has_connections() { (($(fd_count) >= START_FDS + $1)); }
     stop_server
 }
 
-# bats test_tags=promise:fair-turns
+# bats test_tags=promise:fair-turns,needs:silent-clients
 @test "a client that sends without a pause does not starve the others" {
     about "sent as fast as possible on 4 connections, then a message as one more" \
         "one recv per readiness, not until the socket is empty: a fast client's never is" \
@@ -139,7 +139,7 @@ has_connections() { (($(fd_count) >= START_FDS + $1)); }
     stop_server
 }
 
-# bats test_tags=promise:fair-turns
+# bats test_tags=promise:fair-turns,needs:silent-clients,needs:wait-option
 @test "a client with much to say does not delay the others" {
     about "queued 300 KB of client a, then one byte of client b, for a server whose process call takes 0.2 s" \
         "one recv per readiness, and the others before the next: not all that a client has sent" \
@@ -153,7 +153,7 @@ has_connections() { (($(fd_count) >= START_FDS + $1)); }
     expect_alive
 }
 
-# bats test_tags=promise:many-clients
+# bats test_tags=promise:many-clients,needs:silent-clients
 @test "hundreds that wait in the accept queue" {
     about "connected 300 clients and sent a message as each while the server was stopped, let it go on" \
         "accept until nobody waits, or let the poller report again whoever does" \
@@ -163,7 +163,7 @@ has_connections() { (($(fd_count) >= START_FDS + $1)); }
     stop_server
 }
 
-# bats test_tags=promise:stop-under-load
+# bats test_tags=promise:stop-under-load,needs:silent-clients,needs:stop-signals,needs:wait-option
 @test "SIGTERM ends it under full load" {
     about "queued a message of each of 100 clients for a server whose process call takes 0.1 s, sent SIGTERM" \
         "pselect and epoll_pwait let a signal in only when nothing is ready; under load something always is. Look whether one is pending" \
@@ -175,7 +175,7 @@ has_connections() { (($(fd_count) >= START_FDS + $1)); }
     expect_exit 0
 }
 
-# bats test_tags=promise:many-descriptors
+# bats test_tags=promise:many-descriptors,needs:many-clients,needs:descriptors
 @test "descriptors return to their base line after 900 clients" {
     about "connected 900 clients; half of them left with a close, half with a reset" \
         "every way out of a connection must close its descriptor" \

@@ -13,7 +13,7 @@ MANY=10000
 # Client and server are two processes, each with a limit of its own, the same for both.
 enough_descriptors() { (($(ulimit -Hn) >= MANY + 100)); }
 
-# bats test_tags=promise:ten-thousand
+# bats test_tags=promise:ten-thousand,needs:many-clients
 @test "10,000 connections" {
     about "connected 10,000 clients, sent a message as each of them" \
         "raise the soft limit of descriptors to the hard one; do not use select; take memory per connection, not per descriptor number" \
@@ -25,7 +25,7 @@ enough_descriptors() { (($(ulimit -Hn) >= MANY + 100)); }
     stop_server
 }
 
-# bats test_tags=promise:descriptor-limit
+# bats test_tags=promise:descriptor-limit,needs:silent-clients
 @test "the soft limit of descriptors is raised" {
     about "started the server with a soft limit of 64 descriptors, connected 500 clients" \
         "setrlimit(RLIMIT_NOFILE): the soft limit may go up to the hard one" \
@@ -35,7 +35,7 @@ enough_descriptors() { (($(ulimit -Hn) >= MANY + 100)); }
     stop_server
 }
 
-# bats test_tags=promise:descriptor-limit
+# bats test_tags=promise:descriptor-limit,needs:silent-clients
 @test "says so if the hard limit is too low for 10,000 connections" {
     about "started the server with a hard limit of 64 descriptors" \
         "whoever expects 10,000 connections should learn from stderr why there are 50" \
@@ -55,7 +55,7 @@ start_with_limit() {
     start_server
 }
 
-# bats test_tags=exact,promise:idle-is-free
+# bats test_tags=exact,promise:idle-is-free,needs:silent-clients
 @test "idle connections cost nothing per wake-up" {
     about "counted the descriptors that the kernel is asked about, for each message of one client beside 800 idle ones" \
         "select and poll bring the whole list along each time; epoll_wait does not" \
@@ -67,7 +67,7 @@ start_with_limit() {
     stop_server
 }
 
-# bats test_tags=exact,promise:kernel-keeps-list
+# bats test_tags=exact,promise:kernel-keeps-list,needs:idle-is-free
 @test "the kernel keeps the list" {
     about "counted the calls of epoll_ctl for 2,000 messages of 10 clients" \
         "one ADD per connection, and a change only when what is wanted changes; an epoll_ctl before each wait makes epoll as slow as select" \

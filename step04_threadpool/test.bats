@@ -10,7 +10,7 @@ load ../tests/counting.bash
 
 HERE=step04_threadpool/README.md
 
-# bats test_tags=promise:overlap
+# bats test_tags=promise:overlap,needs:wait-option,needs:stop-and-continue
 @test "slow work overlaps" {
     about "sent a message as each of 8 clients to a server with 8 workers whose process call takes 0.5 s" \
         "process must run in the workers, not in the main thread, and not under the lock of the queue" \
@@ -22,7 +22,7 @@ HERE=step04_threadpool/README.md
     stop_server
 }
 
-# bats test_tags=promise:several-cores
+# bats test_tags=promise:several-cores,needs:overlap,needs:cpu-option
 @test "several cores are wanted at the same time" {
     about "let 4 clients compute for 0.3 s each, and looked whether two threads of the server computed at the same time" \
         "the workers wait for each other: perhaps run is called under the lock of the queue" \
@@ -35,7 +35,7 @@ HERE=step04_threadpool/README.md
     stop_server
 }
 
-# bats test_tags=promise:overlap
+# bats test_tags=promise:none-forgotten,needs:echo
 @test "more slow requests than workers" {
     about "sent a message as each of 12 clients to a server with 4 workers whose process call takes 0.2 s" \
         "what does not find a free worker waits in the queue, and none is forgotten" \
@@ -56,7 +56,7 @@ threads_at_work() {
     kill_servers
 }
 
-# bats test_tags=exact,promise:thread-count
+# bats test_tags=exact,promise:thread-count,needs:silent-clients
 @test "-t says how many threads there are" {
     about "started the server with -t 3, then with -t 5, and counted its threads while they worked" \
         "a fixed pool: the main thread, and as many workers as -t says" \
@@ -74,7 +74,7 @@ threads_at_work() {
     stop_server
 }
 
-# bats test_tags=exact,promise:thread-count
+# bats test_tags=exact,promise:thread-count,needs:silent-clients,needs:wait-option
 @test "-t says how many threads there are, also under load" {
     about "sent a message as each of 20 clients, then of 20 more, to a server started with -t 3 and a process call of 2 s, and counted its threads while it was at them" \
         "a fixed pool: what finds no free worker waits in the queue; no thread per request" \
@@ -86,7 +86,7 @@ threads_at_work() {
     end_server
 }
 
-# bats test_tags=exact,promise:first-come
+# bats test_tags=exact,promise:first-come,needs:none-forgotten,needs:wait-option,needs:stop-and-continue
 @test "first come, first served" {
     about "queued a message as each of 4 clients, for one worker with a process call of 0.2 s" \
         "a queue has two ends: append to the one, take from the other" \
@@ -102,7 +102,7 @@ threads_at_work() {
     stop_server
 }
 
-# bats test_tags=exact,promise:one-worker-each
+# bats test_tags=exact,promise:requests-in-turn,needs:one-worker-each,needs:wait-option
 @test "one request of a client at a time" {
     about "sent a message and, while it was processed for a second, one more, with 4 workers" \
         "a connection that is being served must not be queued again, or answers overtake each other" \
@@ -113,7 +113,7 @@ threads_at_work() {
     stop_server
 }
 
-# bats test_tags=promise:one-worker-each
+# bats test_tags=promise:one-worker-each,needs:none-forgotten,needs:end-of-stream
 @test "one connection has one worker at a time" {
     about "sent 100 KB in small pieces as each of 30 clients, with 16 workers" \
         "two workers serve one connection: an event must be a token (EPOLLONESHOT), armed again only when all is done" \
@@ -123,7 +123,7 @@ threads_at_work() {
     stop_server
 }
 
-# bats test_tags=promise:no-worker-waits
+# bats test_tags=promise:no-worker-waits,needs:stuck-clients
 @test "slow readers occupy no worker" {
     about "let 10 clients send without reading to a server with 2 workers, then sent a message as one more" \
         "a worker must not wait for a socket to become writable: keep the rest, wait for EPOLLOUT, go on" \
@@ -133,7 +133,7 @@ threads_at_work() {
     stop_server
 }
 
-# bats test_tags=promise:no-worker-waits
+# bats test_tags=promise:no-worker-waits,needs:silent-clients
 @test "silent clients occupy no worker" {
     about "connected 50 silent clients to a server with 2 workers, then sent a message as one more" \
         "a worker must not wait in recv: hand over what is ready, and nothing else" \
@@ -143,7 +143,7 @@ threads_at_work() {
     stop_server
 }
 
-# bats test_tags=exact,promise:finish-process
+# bats test_tags=exact,promise:finish-process,needs:stop-signals,needs:wait-option
 @test "SIGTERM: a worker finishes what it is at" {
     about "sent a message to a server whose process call takes 1 s, and SIGTERM while a worker was at it" \
         "join the workers: to return from main before is to end them in the middle of a request" \

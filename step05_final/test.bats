@@ -18,7 +18,7 @@ expect_log() {
 
 # ---- scheduling -------------------------------------------------------------------
 
-# bats test_tags=exact,promise:registered-once
+# bats test_tags=exact,promise:registered-once,needs:silent-clients
 @test "each connection is registered once" {
     about "counted the calls of epoll_ctl for the messages of 10 clients" \
         "edge-triggered and registered for everything, a connection needs epoll_ctl at its birth and its end, not per message" \
@@ -30,7 +30,7 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=exact,promise:one-recv
+# bats test_tags=exact,promise:one-recv,needs:registered-once
 @test "a short recv is the last one" {
     about "counted the calls of recv for the messages of 64 clients" \
         "a recv that gave less than it was asked for has emptied the socket; another one, only to hear EAGAIN, is a wasted system call" \
@@ -42,7 +42,7 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:turns
+# bats test_tags=promise:turns,needs:fair-turns
 @test "a stream longer than a turn does not starve the others" {
     about "sent 4 endless streams to a server with 1 worker, then messages as one more client" \
         "after some rounds a connection goes to the end of the queue" \
@@ -55,7 +55,7 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:last-bytes-seen
+# bats test_tags=promise:last-bytes-seen,needs:half-close,needs:urgent-data
 @test "the end that comes with the last bytes is seen" {
     about "queued bytes and FIN, or bytes, an urgent byte and more bytes, while the server was stopped" \
         "with EPOLLRDHUP or EPOLLPRI a short recv is not the last one: there is no further edge for what is left" \
@@ -70,7 +70,7 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:turns
+# bats test_tags=promise:turns,needs:fair-turns,needs:wait-option
 @test "slow requests of one client do not delay the others" {
     about "let one client send without a pause to a server with 1 worker whose process call takes 50 ms, then sent 5 messages as another" \
         "a turn is one process call, not as many as there is input for" \
@@ -84,7 +84,7 @@ expect_log() {
 }
 
 # Field 41 of /proc/PID/stat (proc(5)): 0 is SCHED_OTHER, 3 is SCHED_BATCH.
-# bats test_tags=promise:sched-option
+# bats test_tags=promise:sched-option,needs:long-options
 @test "--sched sets the scheduling policy of all threads" {
     about "started the server with --sched batch and normal, and asked /proc for its threads' policies" \
         "set it before the first thread starts: threads inherit it" \
@@ -104,7 +104,7 @@ expect_log() {
 
 # ---- deadlines --------------------------------------------------------------------
 
-# bats test_tags=promise:idle-timeout
+# bats test_tags=promise:idle-timeout,needs:long-options,needs:log-lines,needs:silent-clients
 @test "--idle-timeout closes who says nothing" {
     about "connected two clients to a server with an idle timeout of 1 s, of which one spoke up every 0.1 s" \
         "the deadline moves with each message that is answered, and with nothing else" \
@@ -118,7 +118,7 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:idle-timeout
+# bats test_tags=promise:idle-timeout,needs:long-options,needs:silent-clients
 @test "--idle-timeout closes who never said anything" {
     about "connected 50 clients that said nothing to a server with an idle timeout of 0.3 s" \
         "the first deadline is set when the connection is accepted" "$HERE, \"Deadlines\""
@@ -130,18 +130,19 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:idle-timeout
+# bats test_tags=promise:idle-timeout,needs:long-options,needs:wait-option,needs:silent-clients
 @test "a long process call is no idleness" {
-    about "sent a message to a server with an idle timeout of 0.2 s and a process call of 0.8 s" \
+    about "sent a message to a server with an idle timeout of 0.2 s and a process call of 0.8 s; another client said nothing, and was closed meanwhile" \
         "a connection that a worker has is not idle: only its owner may end it" \
         "$HERE, \"Deadlines\""
     start_server --idle-timeout 200 -w 800000
-    probe mark 'open a' 'in-time 200' 'send a "query\n"' 'in-time 0' 'within 5000' \
-        'expect a "query\n"'
+    # Who is idle is closed, and so there is a timeout.
+    probe mark 'open i' 'open a' 'in-time 200' 'send a "query\n"' 'in-time 0' 'within 5000' \
+        'eof i' 'expect a "query\n"'
     stop_server
 }
 
-# bats test_tags=promise:idle-timeout
+# bats test_tags=promise:idle-timeout,needs:long-options,needs:stop-and-continue,needs:silent-clients
 @test "who spoke while the server was stopped was not idle" {
     about "stopped the server for longer than its idle timeout, sent messages, let it go on" \
         "look whether something has come before closing an idle connection: its event may be late" \
@@ -154,7 +155,7 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:write-timeout
+# bats test_tags=promise:write-timeout,needs:long-options,needs:log-lines,needs:silent-clients
 @test "--write-timeout closes who does not take the answer" {
     about "sent without reading to a server with a write timeout of 4 s" \
         "from the moment the socket takes no more, the client has that long" \
@@ -173,7 +174,7 @@ expect_log() {
     wait "$probe_pid"
 }
 
-# bats test_tags=promise:timeouts-off
+# bats test_tags=promise:timeouts-off,needs:idle-timeout,needs:write-timeout
 @test "without timeouts nobody is closed" {
     about "left a silent client, and one with its echo unread, for a second, with both timeouts 0" \
         "0 means no limit" "$HERE, \"Deadlines\""
@@ -185,7 +186,7 @@ expect_log() {
 
 # ---- limits -----------------------------------------------------------------------
 
-# bats test_tags=promise:max-connections
+# bats test_tags=promise:max-connections,needs:long-options,needs:log-lines,needs:silent-clients
 @test "--max-connections turns away who comes later" {
     about "connected 7 clients to a server that takes 5, then one more when one had left" \
         "count what is open in the main thread, and free what has ended before accepting" \
@@ -209,7 +210,7 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:rejected-softly
+# bats test_tags=promise:rejected-softly,needs:max-connections
 @test "who is turned away hears an end, not a reset" {
     about "connected 20 clients that sent a message to a server that takes 5" \
         "a close with unread input is a reset: shutdown(SHUT_WR), and throw away what comes until the client leaves" \
@@ -225,7 +226,7 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=exact,promise:accept-pauses
+# bats test_tags=exact,promise:accept-pauses,needs:log-lines,needs:out-of-descriptors
 @test "out of descriptors it pauses" {
     about "let more clients wait than a server with 32 descriptors can take, and counted its calls for half a second" \
         "a level-triggered listener is ready for ever while nothing can be accepted: disarm it, and look again when a connection ends" \
@@ -250,7 +251,7 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:accept-resumes
+# bats test_tags=promise:accept-resumes,needs:accept-pauses
 @test "whoever waits for a descriptor gets the first that is free" {
     about "let 40 clients wait for a server with 32 descriptors, and let the served ones leave" \
         "the worker that closes a connection wakes the main thread when accepting is paused" \
@@ -262,7 +263,7 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=exact,promise:idle-memory
+# bats test_tags=exact,promise:idle-memory,needs:many-clients
 @test "an idle connection costs next to nothing" {
     about "connected 3,000 clients that sent one message and then nothing" \
         "buffers belong to the workers; a connection keeps only what could not be sent" \
@@ -271,6 +272,16 @@ expect_log() {
     probe 'within 10000' 'open w' 'echo w "warm"' mark 'open x*3000' 'echo x "hello\n"' \
         'grew rss max=1500'
     stop_server
+}
+
+# bats test_tags=promise:long-options,needs:end-of-stream
+@test "the long options are known" {
+    about "started the server with every long option but those of HTTP" \
+        "getopt_long(3): each has a name, a value and an effect" "$HERE, \"Limits\""
+    start_server --max-connections 10 --idle-timeout 0 --write-timeout 30000 \
+        --drain-timeout 1000 --log-level warn --sched normal
+    probe 'visit 1 "hello"'
+    end_server
 }
 
 # bats test_tags=promise:long-options
@@ -295,7 +306,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
 
 # ---- the end ----------------------------------------------------------------------
 
-# bats test_tags=promise:drain-answers
+# bats test_tags=promise:drain-answers,needs:long-options,needs:stop-signals,needs:wait-option,needs:silent-clients
 @test "SIGTERM: all that has come is answered" {
     about "sent SIGTERM while 8 requests of 0.3 s were processed or queued for 2 workers" \
         "stop accepting, but go on until every connection has its answer" \
@@ -306,7 +317,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-answers
+# bats test_tags=promise:drain-accepts,needs:drain-answers
 @test "SIGTERM: who waits in the accept queue is answered" {
     about "connected and sent while the server was stopped, sent SIGTERM, let it go on" \
         "to the client its connect has succeeded: accept until EAGAIN before closing the listener" \
@@ -318,7 +329,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-answers
+# bats test_tags=promise:drain-accepts,needs:drain-answers,needs:out-of-descriptors
 @test "SIGTERM: who waits for a descriptor is answered" {
     about "let 40 clients with a request wait for a server with 32 descriptors, and sent SIGTERM" \
         "accept again when a connection has ended, until nobody waits; then close the listener" \
@@ -331,21 +342,18 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-refuses
+# bats test_tags=promise:drain-refuses,needs:drain-answers
 @test "SIGTERM: nobody else is accepted" {
     about "connected after SIGTERM, while a client that had not taken its answer kept the server draining" \
         "close the listener first" "$HERE, \"Drain\""
-    start_server
-    probe 'within 10000' 'open p' 'pour p blocks' 'signal TERM' gone &
-    local probe_pid=$!
-    wait_until 5000 grep -q 'what=drain' "$SERVER_ERR" ||
-        report "no line with what=drain on stderr" "one"
-    probe refused
-    wait "$probe_pid"
+    start_server --drain-timeout 8000
+    # That p still gets its answers shows that it was the drain, and not the end.
+    probe 'within 8000' 'open p' 'pour p blocks' 'signal TERM' 'refused soon' 'drink p' 'eof p' \
+        'close p' gone
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-softly
+# bats test_tags=promise:drain-softly,needs:drain-answers
 @test "SIGTERM: idle clients hear the end and keep what they have" {
     about "sent SIGTERM while 20 clients were idle and one had its echo unread" \
         "shutdown(SHUT_WR) when all is sent, then wait for the client's FIN: a close with unread input resets the connection, and a reset takes what the client has not read" \
@@ -356,7 +364,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-softly
+# bats test_tags=promise:drain-softly,needs:drain-answers
 @test "SIGTERM: a client that goes on sending keeps what it has not read" {
     about "let the echo of 200 KB come without reading it, sent SIGTERM, sent on, then read" \
         "shutdown(SHUT_WR) and wait for the client's FIN: a byte that comes to a closed socket brings a reset back" \
@@ -367,7 +375,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-ends
+# bats test_tags=promise:drain-ends,needs:drain-answers,needs:log-lines
 @test "SIGTERM: a client that always has one more to say is told the end" {
     about "sent SIGTERM to a server with a drain timeout of a minute, while clients sent the next message as soon as they had an answer" \
         "whether something is left to answer is asked before the answer leaves: afterwards there always is" \
@@ -384,7 +392,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_exit 0 8000
 }
 
-# bats test_tags=promise:drain-timeout
+# bats test_tags=promise:drain-timeout,needs:drain-answers
 @test "--drain-timeout says how long" {
     about "sent SIGTERM to a server with a drain timeout of 0.2 s, then to one of 4 s, with a client that does not leave" \
         "the deadline runs from the signal; until then the client may still take its answers" \
@@ -397,40 +405,43 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-timeout
+# bats test_tags=promise:drain-timeout,needs:drain-answers,needs:log-lines
 @test "SIGTERM: the deadline ends who does not leave" {
     about "sent SIGTERM while one client did not read and one did not close" \
         "the drain has a deadline: then the process ends all the same" "$HERE, \"Drain\""
     start_server
-    probe 'within 10000' 'open i' 'open p' 'pour p blocks' 'signal TERM' 'within 2500' gone
+    probe 'within 10000' 'open i' 'open p' 'pour p blocks' mark 'signal TERM' 'within 2500' gone \
+        'grew clock min=900'
     expect_exit 0
     expect_log 'what=stopped open=2'
 }
 
 # The thread that is left behind is what ThreadSanitizer calls a leak.
-# bats test_tags=exact,promise:drain-timeout
+# bats test_tags=exact,promise:drain-timeout,needs:drain-answers,needs:log-lines
 @test "SIGTERM: the deadline ends a long process call" {
     about "sent SIGTERM while a worker was in a process call of 20 s" \
         "a thread in process cannot be stopped, and must not be waited for: say so in the log and _exit" \
         "$HERE, \"Drain\""
     start_server -w 20000000
-    probe 'open a' 'send a "query\n"' 'arrived a' asleep
-    stop_server
+    probe 'open a' 'send a "query\n"' 'arrived a' asleep mark 'signal TERM' 'within 2500' gone \
+        'grew clock min=900'
+    expect_exit 0
     expect_log 'busy=1'
 }
 
-# bats test_tags=promise:second-signal
+# bats test_tags=promise:second-signal,needs:drain-answers
 @test "a second signal ends it at once" {
     about "sent SIGTERM and SIGINT to a server with a drain timeout of a minute and a client that does not leave" \
         "who asks twice means it" "$HERE, \"Drain\""
     start_server --drain-timeout 60000
-    probe 'open a' 'echo a "x"' 'signal TERM' 'eof a' 'signal INT' gone
+    # It waits for a, until the second signal.
+    probe 'open a' 'echo a "x"' 'signal TERM' 'eof a' 'refused soon' asleep 'signal INT' gone
     expect_exit 0
 }
 
 # ---- the log ----------------------------------------------------------------------
 
-# bats test_tags=promise:log-lines
+# bats test_tags=promise:log-lines,needs:long-options
 @test "a log line is time, level, what, and pairs" {
     about "started and stopped the server at the level debug, with one client" \
         "logfmt: key=value, a line per event" "$HERE, \"The log\""
@@ -446,10 +457,14 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_log 'level=info what=drain'
 }
 
-# bats test_tags=promise:log-lines
+# bats test_tags=promise:log-lines,needs:long-options
 @test "--log-level error is silent about clients" {
-    about "started the server at the level error and let clients come and go" \
+    about "started the server at the level debug, then at the level error, and let clients come and go" \
         "lines below the level are not written" "$HERE, \"The log\""
+    start_server --log-level debug
+    probe 'visit 3 "hello"'
+    expect_log 'level=debug'
+    stop_server
     start_server --log-level error
     probe 'visit 3 "hello"' 'vanish 50 reset'
     stop_server
@@ -463,7 +478,7 @@ with_stderr() {
     SERVER_WRAP="$BATS_TEST_TMPDIR/redirected"
 }
 
-# bats test_tags=promise:log-never-blocks
+# bats test_tags=promise:log-never-blocks,needs:log-lines
 @test "a stderr that nobody reads blocks nobody" {
     about "started the server at the level debug with stderr on a full pipe, let 2,000 clients come" \
         "ask poll before each write; what does not fit is lost, and counted" "$HERE, \"The log\""
@@ -481,7 +496,7 @@ with_stderr() {
     stop_server
 }
 
-# bats test_tags=promise:log-never-blocks
+# bats test_tags=promise:log-never-blocks,needs:log-lines
 @test "a terminal that nobody reads blocks nobody" {
     about "started the server at the level debug with stderr on a terminal that nobody reads, let 2,000 clients come" \
         "poll promises room for a byte, not for a line: open what is behind stderr once more, with O_NONBLOCK" \
@@ -492,7 +507,7 @@ with_stderr() {
     stop_server
 }
 
-# bats test_tags=promise:log-descriptor
+# bats test_tags=promise:log-descriptor,needs:log-lines
 @test "descriptor 2 is never a socket" {
     about "started the server with stderr closed" \
         "the next descriptor that is opened gets the lowest number: see that 0, 1 and 2 are taken" \
@@ -504,7 +519,7 @@ with_stderr() {
     stop_server
 }
 
-# bats test_tags=promise:log-descriptor
+# bats test_tags=promise:log-descriptor,needs:log-lines
 @test "a closed stderr, a full disk: the server goes on" {
     about "started the server at the level debug with stderr closed, then on a full device" \
         "keep descriptor 2 occupied, or a client's socket gets its number and the log lines" \

@@ -15,7 +15,7 @@ HERE=step01_blocking/README.md
 
 # ---- stop and continue ------------------------------------------------------------
 
-# bats test_tags=promise:stop-and-continue
+# bats test_tags=promise:stop-and-continue,needs:echo
 @test "survives STOP and CONT" {
     about "stopped the server (kill -STOP), let it go on (kill -CONT), sent a message" \
         "after CONT some waiting calls, epoll_wait among them, return -1 with EINTR; that is no error: wait again" \
@@ -37,18 +37,25 @@ expect_stdout() {
 
 # bats test_tags=promise:listening-line
 @test "prints one line on stdout: where it listens" {
-    about "started the server, let three clients come, one of them with a reset" \
-        "print \"listening on ADDRESS:PORT\" once, flush it, and send all else to stderr" \
-        "$HERE, \"The socket\""
+    about "started the server" \
+        "print \"listening on ADDRESS:PORT\" and flush it" "$HERE, \"The socket\""
     start_server
     expect_stdout 'listening on 127\.0\.0\.1:[1-9][0-9]*'
+    end_server
+}
+
+# bats test_tags=promise:quiet-stdout,needs:end-of-stream
+@test "prints nothing else on stdout" {
+    about "started the server, let three clients come, one of them with a reset" \
+        "one line, once; all else goes to stderr" "$HERE, \"The socket\""
+    start_server
     probe 'open a' 'echo a "hello\n"' 'half-close a' 'eof a' 'open b' 'echo b "x"' 'reset b' \
         'visit 1 "hello"'
     end_server
     expect_stdout 'listening on 127\.0\.0\.1:[1-9][0-9]*'
 }
 
-# bats test_tags=promise:address
+# bats test_tags=promise:address,needs:end-of-stream
 @test "listens on an IPv6 address" {
     about "started the server with -b ::1" \
         "the family of the socket follows from the address; in the line, IPv6 stands in brackets" \
@@ -60,7 +67,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:address
+# bats test_tags=promise:address,needs:end-of-stream
 @test "listens on 127.0.0.1 alone unless told otherwise" {
     about "started the server without -b, connected to 127.0.0.2" \
         "perhaps it listens on all addresses (INADDR_ANY); the default is 127.0.0.1" \
@@ -71,7 +78,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:address
+# bats test_tags=promise:address,needs:end-of-stream
 @test "listens on the address of -b" {
     about "started the server with -b 127.0.0.2, connected there and to 127.0.0.1" \
         "-b ADDR is the address given to bind" "$HERE, \"The socket\""
@@ -82,7 +89,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:stdin-closed
+# bats test_tags=promise:stdin-closed,needs:end-of-stream
 @test "serves with stdin closed" {
     about "started the server with descriptor 0 closed" \
         "then a socket may get descriptor 0: it is a descriptor like others" \
@@ -94,35 +101,34 @@ expect_stdout() {
 
 # ---- bytes come back --------------------------------------------------------------
 
-# bats test_tags=promise:echo
+# bats test_tags=promise:echo,needs:listening-line
 @test "echoes one message" {
     about "sent one message" "receive, and send back as many bytes as came" \
         "$HERE, \"The read loop\""
     start_server
-    probe 'open a' 'echo a "hello\n"' 'silent a' 'half-close a' 'eof a'
+    probe 'open a' 'echo a "hello\n"' 'silent a'
     end_server
 }
 
-# bats test_tags=promise:echo
+# bats test_tags=promise:echo,needs:listening-line
 @test "several messages on one connection" {
     about "sent 3 messages on one connection" \
         "perhaps recv is called once; loop until it returns 0" "$HERE, \"The read loop\""
     start_server
-    probe 'open a' 'echo a "msg 1\n"' 'echo a "msg 2\n"' 'echo a "msg 3\n"' 'half-close a' 'eof a'
+    probe 'open a' 'echo a "msg 1\n"' 'echo a "msg 2\n"' 'echo a "msg 3\n"'
     end_server
 }
 
-# bats test_tags=promise:echo
+# bats test_tags=promise:echo,needs:listening-line
 @test "a shorter message after a longer one" {
     about "sent a long message, then a short one" \
         "perhaps the whole buffer is sent back, not the bytes that came" "$HERE, \"The read loop\""
     start_server
-    probe 'open a' 'echo a "a long message\n"' 'echo a "x"' 'silent a' 'echo a "ab\n"' \
-        'half-close a' 'eof a'
+    probe 'open a' 'echo a "a long message\n"' 'echo a "x"' 'silent a' 'echo a "ab\n"'
     end_server
 }
 
-# bats test_tags=promise:any-bytes
+# bats test_tags=promise:any-bytes,needs:end-of-stream,needs:one-worker-each
 @test "every byte value" {
     about "sent the 256 byte values, and a message that begins and ends with NUL" \
         "bytes are no string: strlen, %s and printf stop at a NUL" "$HERE, \"The read loop\""
@@ -135,7 +141,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:any-bytes
+# bats test_tags=promise:any-bytes,needs:end-of-stream,needs:one-worker-each
 @test "a message that comes byte by byte" {
     about "sent a message with one send per byte" \
         "one recv may bring any part of a message: echo what is there, expect no whole message" \
@@ -146,7 +152,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:any-bytes
+# bats test_tags=promise:any-bytes,needs:end-of-stream,needs:one-worker-each
 @test "a message without a newline" {
     about "sent a message without a newline and waited for its echo" \
         "do not wait for the end of a line: TCP has none" "$HERE, \"The read loop\""
@@ -155,7 +161,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:any-length
+# bats test_tags=promise:any-length,needs:end-of-stream,needs:one-worker-each
 @test "a message longer than any buffer" {
     about "sent 65,537 bytes at once" \
         "a message may take many calls of recv and many of send" "$HERE, \"Partial sends\""
@@ -164,7 +170,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:any-length
+# bats test_tags=promise:any-length,needs:end-of-stream,needs:one-worker-each
 @test "a stream of 1 MB" {
     about "sent 1 MB while reading the echo" \
         "send may take fewer bytes than asked; go on with the rest, from where it stopped" \
@@ -174,7 +180,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:late-reader
+# bats test_tags=promise:late-reader,needs:any-length
 @test "a client that reads slowly" {
     about "sent 1 MB in small segments, reading with a small receive buffer in small pieces" \
         "the rest of a partial send must wait, neither dropped nor sent twice" \
@@ -184,7 +190,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:late-reader
+# bats test_tags=promise:late-reader,needs:any-length,needs:stop-and-continue
 @test "a client that sends all and reads only then" {
     about "sent without reading until the server took no more, then read" \
         "the rest of a partial send must wait until the client reads, and be sent then" \
@@ -194,7 +200,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:urgent-data
+# bats test_tags=promise:urgent-data,needs:end-of-stream,needs:one-worker-each
 @test "urgent data is data" {
     about "sent bytes, an urgent byte (MSG_OOB), more bytes" \
         "without SO_OOBINLINE the urgent byte is taken out of the stream" "$HERE, \"The socket\""
@@ -205,7 +211,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:urgent-data
+# bats test_tags=promise:urgent-data,needs:end-of-stream,needs:one-worker-each,needs:stop-and-continue
 @test "urgent data that waits in the queue" {
     about "stopped the server, queued bytes, an urgent byte, more bytes; let it go on" \
         "without SO_OOBINLINE the urgent byte is lost; with it, recv stops at the urgent mark, so a short recv does not mean that nothing is left" \
@@ -219,16 +225,16 @@ expect_stdout() {
 
 # ---- half-close -------------------------------------------------------------------
 
-# bats test_tags=promise:half-close
+# bats test_tags=promise:end-of-stream,needs:echo
 @test "half-close without a byte" {
-    about "connected, closed the sending side, waited for the end" \
+    about "closed the sending side, with nothing under way, and waited for the end" \
         "recv returns 0: the client has closed its side; close yours" "$HERE, \"Half-close\""
     start_server
-    probe 'open a' 'half-close a' 'eof a' 'vanish 20 half'
+    probe 'open a' 'half-close a' 'eof a' 'open b' 'echo b "x"' 'half-close b' 'eof b' 'vanish 20 half'
     end_server
 }
 
-# bats test_tags=promise:half-close
+# bats test_tags=promise:half-close,needs:any-length,needs:stop-and-continue
 @test "half-close right after the data" {
     about "stopped the server, queued data and the end of the stream, let it go on" \
         "the end may be seen together with data (EPOLLRDHUP, EPOLLHUP): first read and echo all of it" \
@@ -240,7 +246,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:half-close
+# bats test_tags=promise:half-close,needs:late-reader
 @test "half-close with 10 MB under way" {
     about "sent up to 10 MB without reading, closed the sending side, then read" \
         "the client still reads after a half-close: send all that is pending, then close" \
@@ -253,7 +259,7 @@ expect_stdout() {
 
 # ---- clients that leave badly -----------------------------------------------------
 
-# bats test_tags=promise:reset
+# bats test_tags=promise:reset,needs:end-of-stream,needs:one-worker-each
 @test "a client that resets while idle" {
     about "connected, then reset the connection (RST); the next client sent a message" \
         "recv fails with ECONNRESET: that ends this connection, not the server" \
@@ -263,7 +269,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:reset
+# bats test_tags=promise:reset,needs:end-of-stream,needs:one-worker-each,needs:stop-and-continue
 @test "a client that resets in the middle of a message" {
     about "sent a part of a message, then reset; the next client sent a message" \
         "an error of recv or send ends this connection, not the server" \
@@ -274,7 +280,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:reset
+# bats test_tags=promise:reset,needs:end-of-stream,needs:one-worker-each
 @test "a client that resets with its echo unread" {
     about "let the echo come without reading it, then reset; the next client sent a message" \
         "an error of recv or send ends this connection, not the server" \
@@ -285,7 +291,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:gone-before-served
+# bats test_tags=promise:gone-before-served,needs:end-of-stream,needs:one-worker-each,needs:stop-and-continue
 @test "a client that resets in the accept queue" {
     about "stopped the server, connected and reset, let it go on; the next client sent a message" \
         "accept may fail with ECONNABORTED, or hand out a dead socket: neither ends the server" \
@@ -296,7 +302,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:gone-before-served
+# bats test_tags=promise:gone-before-served,needs:end-of-stream,needs:one-worker-each,needs:stop-and-continue
 @test "a client that resets after a half-close" {
     about "stopped the server, queued data, half-close and reset; let it go on; the next client sent a message" \
         "sending to a client that is gone raises SIGPIPE: ignore it, and take EPIPE for the end of this connection" \
@@ -308,7 +314,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:reset
+# bats test_tags=promise:reset,needs:end-of-stream,needs:one-worker-each
 @test "a client that never reads, then resets" {
     about "sent until the server took no more, then reset; the next client sent a message" \
         "a send that fails (ECONNRESET, EPIPE) ends this connection, not the server" \
@@ -318,7 +324,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:crowd
+# bats test_tags=promise:crowd,needs:reset
 @test "5,000 clients that reset at once" {
     about "5,000 clients connected and reset at once, with one among 64 that wants an echo" \
         "no client, whatever it does, ends the process; or the accept queue is too short: listen(fd, SOMAXCONN)" \
@@ -328,7 +334,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:crowd
+# bats test_tags=promise:crowd,needs:reset
 @test "5,000 clients that close at once" {
     about "5,000 clients connected and closed at once, with one among 64 that wants an echo" \
         "no client, whatever it does, ends the process; or the accept queue is too short: listen(fd, SOMAXCONN)" \
@@ -338,7 +344,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:descriptors
+# bats test_tags=promise:descriptors,needs:end-of-stream,needs:one-worker-each
 @test "1,000 clients one after the other" {
     about "1,000 clients connected one after the other, each with a message" \
         "perhaps connections are not closed, so that descriptors run out, or an array of clients is full" \
@@ -348,7 +354,7 @@ expect_stdout() {
     end_server
 }
 
-# bats test_tags=promise:descriptors
+# bats test_tags=promise:descriptors,needs:reset
 @test "descriptors return to their base line" {
     about "counted the server's descriptors with one client, then after many clients that left in every way" \
         "each accepted socket is closed once, on every path; closing it is also what tells the client" \
@@ -371,7 +377,7 @@ end_by() {
     expect_exit 0
 }
 
-# bats test_tags=promise:stop-signals
+# bats test_tags=promise:stop-signals,needs:listening-line
 @test "SIGTERM and SIGINT end it with status 0" {
     about "started the server and sent it SIGTERM; then again with SIGINT" \
         "handle both signals and end with status 0; a server that waits must be woken" \
@@ -383,7 +389,7 @@ end_by() {
     expect_stdout 'listening on 127\.0\.0\.1:[1-9][0-9]*' # no farewell there
 }
 
-# bats test_tags=promise:stop-signals
+# bats test_tags=promise:stop-signals,needs:echo
 @test "a signal while an idle client is connected" {
     about "connected and echoed once; sent the signal while the client was idle" \
         "a signal ends waiting for this client, too (EINTR is not always 'try again')" \
@@ -394,7 +400,7 @@ end_by() {
     end_by INT 'open a' 'echo a "x"'
 }
 
-# bats test_tags=promise:stop-signals
+# bats test_tags=promise:stop-signals,needs:echo
 @test "a signal in the middle of a transfer" {
     about "sent without reading until the server took no more; sent SIGTERM" \
         "a client that does not read must not hold up the end" "$HERE, \"Signals\""
@@ -404,7 +410,7 @@ end_by() {
     end_by INT 'open a' 'pour a max=3M' 'half-close a'
 }
 
-# bats test_tags=promise:stop-signals
+# bats test_tags=promise:stop-signals,needs:echo,needs:stop-and-continue
 @test "a signal while the server is stopped" {
     about "stopped the server, sent it the signal, let it go on" \
         "perhaps the signal comes between the look at a flag and the wait: block it and make it a descriptor of the loop (signalfd), or leave in the handler (_exit)" \
@@ -417,7 +423,7 @@ end_by() {
     expect_exit 0
 }
 
-# bats test_tags=promise:stop-while-busy
+# bats test_tags=promise:stop-while-busy,needs:stop-signals,needs:wait-option
 @test "a signal while a request is processed" {
     about "started with -w 1000000, sent a message, and SIGTERM while it was processed" \
         "it ends within 2 s and one process call" "$HERE, \"Signals\""
@@ -425,7 +431,7 @@ end_by() {
     LEAVE_MS=$((STOP_LIMIT_MS + 1000)) end_by TERM 'open a' 'send a "x"' 'silent a 100'
 }
 
-# bats test_tags=exact,promise:stop-while-busy
+# bats test_tags=exact,promise:stop-while-busy,needs:stop-signals,needs:wait-option,needs:stop-and-continue
 @test "a signal while several slow requests wait" {
     about "started with -w 1000000, queued one message of each of 8 clients, sent SIGTERM" \
         "requests that wait are not processed any more: it ends within 2 s and one process call" \
@@ -455,7 +461,7 @@ expect_refusal() {
     fi
 }
 
-# bats test_tags=promise:restart
+# bats test_tags=promise:restart,needs:stop-signals,needs:end-of-stream
 @test "starts again on the same port at once" {
     about "ended the server while a client was connected, started it again on the same port" \
         "the old connection is in TIME_WAIT on this port; SO_REUSEADDR before bind allows it" \
@@ -471,7 +477,7 @@ expect_refusal() {
     end_server
 }
 
-# bats test_tags=promise:bad-address
+# bats test_tags=promise:bad-address,needs:end-of-stream
 @test "a port in use" {
     about "started a second server on the port of the first" \
         "check what bind and listen return; say the address and the port, exit with 1; SO_REUSEPORT would hide this" \
@@ -556,7 +562,7 @@ expect_usage() {
     done
 }
 
-# bats test_tags=promise:wait-option
+# bats test_tags=promise:wait-option,needs:echo
 @test "-w makes each process call wait" {
     about "started with -w 500000, sent 3 messages one after the other" \
         "each recv is followed by one process call, which waits so long and uses no CPU time" \
@@ -568,7 +574,7 @@ expect_usage() {
     end_server
 }
 
-# bats test_tags=promise:cpu-option
+# bats test_tags=promise:cpu-option,needs:end-of-stream
 @test "-c makes each process call use CPU time" {
     about "started with -c 200000; 3 clients sent a message each" \
         "measure the time of the thread itself (CLOCK_THREAD_CPUTIME_ID), not of the process" \
@@ -579,7 +585,7 @@ expect_usage() {
     end_server
 }
 
-# bats test_tags=promise:cpu-option
+# bats test_tags=promise:cpu-option,needs:stop-and-continue
 @test "-c counts CPU time, not time" {
     about "started with -c 600000, sent a message, kept the server stopped for 800 ms" \
         "while a thread is stopped it works nothing: the wall clock would count it as work" \

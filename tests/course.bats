@@ -271,6 +271,43 @@ untested() {
     says_nothing untested
 }
 
+# A need that nobody promises would never be waited for; needs in a circle would never end.
+misneeded() {
+    local levels_max
+    levels_max=$(sed -n 's/^LEVELS_MAX=//p' tests/suites.bash)
+    awk -F '\t' -v levels_max="$levels_max" '
+        FNR == NR { listed[$2] = 1; next }
+        {
+            count = split($2, tags, ",")
+            promise = ""
+            for (i = 1; i <= count; i++)
+                if (tags[i] ~ /^promise:/) promise = substr(tags[i], 9)
+            for (i = 1; i <= count; i++) {
+                if (tags[i] !~ /^needs:/) continue
+                need = substr(tags[i], 7)
+                if (!(need in listed)) print $1 ": " $3 ": nobody promises \"" need "\""
+                if (need != promise) needs[promise] = needs[promise] " " need
+            }
+        }
+        function level(promise, depth,    count, i, list, most, one) {
+            if (depth > levels_max) return depth
+            most = 0
+            count = split(needs[promise], list, " ")
+            for (i = 1; i <= count; i++)
+                if ((one = level(list[i], depth + 1) + 1) > most) most = one
+            return most
+        }
+        END {
+            for (promise in needs)
+                if (level(promise, 0) >= levels_max)
+                    print promise ": needs others over more than " levels_max " levels, or itself"
+        }' <(listed promise) <(tagged)
+}
+
+@test "what a test needs is promised by others, and not in a circle" {
+    says_nothing misneeded
+}
+
 unasked() {
     local name
     while read -r name; do

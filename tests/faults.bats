@@ -147,7 +147,7 @@ strike_each_call() {
 
 # ---- calls that are interrupted ---------------------------------------------------
 
-# bats test_tags=promise:interrupted-calls
+# bats test_tags=promise:interrupted-calls,needs:any-length
 @test "interrupted calls (EINTR) change nothing" {
     about "let every second recv, send, accept and wait fail with EINTR" \
         "EINTR says that nothing was done: call again; do not close, do not exit, do not wait for readiness" \
@@ -162,7 +162,7 @@ strike_each_call() {
     stop_server
 }
 
-# bats test_tags=promise:interrupted-calls
+# bats test_tags=promise:interrupted-calls,needs:wait-option,needs:end-of-stream
 @test "an interrupted sleep is slept to its end" {
     about "started with -w 300000 (each process waits 300 ms), let the first three sleeps be interrupted at once, sent 3 messages" \
         "nanosleep says with EINTR that it was cut short, and stores what is left: sleep that too" \
@@ -177,7 +177,7 @@ strike_each_call() {
 
 # ---- calls that do only a part ----------------------------------------------------
 
-# bats test_tags=promise:partial-calls
+# bats test_tags=promise:partial-calls,needs:late-reader
 @test "a send that takes one byte loses nothing" {
     about "let each send take 1 byte at most, then 1,000" \
         "send returns how much it took; the rest must be kept and sent later" "man 2 send"
@@ -196,7 +196,7 @@ strike_each_call() {
     stop_server
 }
 
-# bats test_tags=promise:partial-calls
+# bats test_tags=promise:partial-calls,needs:late-reader
 @test "a recv that gives one byte loses nothing" {
     about "let each recv give 1 byte at most, then 1,000" \
         "TCP is a stream: recv may give any part of what was sent" "man 2 recv"
@@ -212,7 +212,7 @@ strike_each_call() {
     stop_server
 }
 
-# bats test_tags=promise:ready-is-a-hint
+# bats test_tags=promise:ready-is-a-hint,needs:any-length
 @test "ready, and yet EAGAIN" {
     about "let every third recv, send and accept fail with EAGAIN though the descriptor was ready" \
         "readiness is a hint (a client may leave between accept's readiness and accept): wait again, keep what is unsent" \
@@ -233,7 +233,7 @@ strike_each_call() {
     stop_server
 }
 
-# bats test_tags=promise:partial-calls
+# bats test_tags=promise:partial-calls,needs:late-reader,needs:interrupted-calls
 @test "all of this at once" {
     about "mixed EINTR, short counts and EAGAIN" \
         "each is handled, but not one after the other: perhaps a retry loses the rest of a short send"
@@ -249,7 +249,7 @@ strike_each_call() {
 
 # ---- no memory --------------------------------------------------------------------
 
-# bats test_tags=promise:out-of-memory
+# bats test_tags=promise:out-of-memory,needs:end-of-stream,needs:one-worker-each
 @test "one allocation fails: at most one client suffers" {
     about "let the Nth malloc fail" \
         "malloc can return NULL: give up this one client (close its descriptor), not the server" \
@@ -259,7 +259,7 @@ strike_each_call() {
     if step_at_least 02 && ((STRUCK == 0)); then expect_ours_fired injected_malloc; fi
 }
 
-# bats test_tags=promise:out-of-memory
+# bats test_tags=promise:out-of-memory,needs:end-of-stream,needs:one-worker-each
 @test "no memory for a while: served again when it is back" {
     about "let 6 allocations in a row fail once the server runs, with clients coming until one is served" \
         "a client for whom there is no memory is closed; nothing else may stop: accept the next" \
@@ -283,7 +283,7 @@ strike_each_call() {
 
 # ---- calls that fail --------------------------------------------------------------
 
-# bats test_tags=promise:accept-fails
+# bats test_tags=promise:accept-fails,needs:end-of-stream,needs:one-worker-each
 @test "accept fails: every client is served in the end" {
     about "let two accepts fail after the first client, with each errno of accept(2)" \
         "an accept that fails says something about one client or about the moment, not about the listener: go on" \
@@ -319,14 +319,14 @@ strike_the_first_three() {
     done
 }
 
-# bats test_tags=promise:one-call-fails
+# bats test_tags=promise:one-call-fails,needs:end-of-stream,needs:one-worker-each
 @test "recv fails: that connection ends, and no other" {
     about "let one recv fail" "an error of recv is the end of this connection, not of the server" \
         'man 2 recv, "ERRORS"'
     fails_once recv ECONNRESET ETIMEDOUT ENOMEM
 }
 
-# bats test_tags=promise:one-call-fails
+# bats test_tags=promise:one-call-fails,needs:end-of-stream,needs:one-worker-each
 @test "send fails: that connection ends, and no other" {
     about "let one send fail" \
         "an error of send is the end of this connection, not of the server; EPIPE comes with SIGPIPE unless that is ignored" \
@@ -334,7 +334,7 @@ strike_the_first_three() {
     fails_once send ECONNRESET EPIPE ENOBUFS
 }
 
-# bats test_tags=promise:one-call-fails
+# bats test_tags=promise:one-call-fails,needs:end-of-stream,needs:one-worker-each
 @test "epoll_ctl fails: that connection ends, and no other" {
     about "let the Nth epoll_ctl fail, with sends of 2,000 bytes at most" \
         "a connection that cannot be registered (or armed again) will never be heard of again: close it" \
@@ -406,7 +406,7 @@ start_with_fault() {
     esac
 }
 
-# bats test_tags=promise:start-fails
+# bats test_tags=promise:start-fails,needs:listening-line
 @test "no listening socket: status 1 and the reason" {
     about "" "" "man 3 strerror"
     refuses socket EMFILE "Too many open files"
@@ -416,7 +416,7 @@ start_with_fault() {
     refuses listen EADDRINUSE "Address already in use"
 }
 
-# bats test_tags=promise:start-fails
+# bats test_tags=promise:start-fails,needs:listening-line
 @test "no epoll, no signalfd, no eventfd: status 1 and the reason" {
     about "" "" "man 3 strerror"
     local optional=optional
@@ -428,7 +428,7 @@ start_with_fault() {
     refuses timerfd_create ENFILE "Too many open files in system" 1 optional
 }
 
-# bats test_tags=promise:start-fails
+# bats test_tags=promise:start-fails,needs:listening-line
 @test "no thread: status 1 and the reason" {
     about "" "" "man 3 pthread_create"
     local optional=optional
@@ -447,7 +447,7 @@ start_with_fault() {
 
 # ---- out of descriptors, for real -------------------------------------------------
 
-# bats test_tags=promise:out-of-descriptors
+# bats test_tags=promise:out-of-descriptors,needs:silent-clients
 @test "out of descriptors: whoever waits is served when others leave" {
     about "allowed the server 32 descriptors (ulimit -n 32); 60 clients connected; ten by ten they sent, were served and left" \
         "accept fails with EMFILE while all are in use; the client stays in the queue: keep serving the others and try again" \

@@ -44,6 +44,7 @@ NET_S=900 # real time, for programs that end by themselves unless they have a fa
 SERVER_PID='' PORT='' ADDRESS='' SERVER_OUT='' SERVER_ERR=''
 TRIED_STATUS='' TRIED_OUT='' TRIED_ERR=''
 ABOUT_DID='' ABOUT_WHY='' ABOUT_READ=''
+declare -gA BECAUSE=()
 STARTED_PIDS=()
 SERVER_NUMBER=0
 
@@ -117,6 +118,42 @@ step_at_least() { [[ -n $STEP ]] && ((10#$STEP >= 10#$1)); }
 # about DID WHY [READ]: what a student should know if this test fails.
 about() {
     ABOUT_DID=$1 ABOUT_WHY=$2 ABOUT_READ=${3-}
+    BECAUSE=()
+}
+
+# because KINDS WHY: more likely than the WHY of `about` if the client sees a failure of one of
+# these kinds (src/probe.c lists them).
+because() {
+    local kind
+    for kind in $1; do BECAUSE[$kind]=$2; done
+}
+
+# in_a_pool WORDS: where there are workers.
+in_a_pool() { if step_at_least 04; then echo "$1"; fi; }
+
+# why_of KIND: what mostly lies behind it, whatever the test is about. Nothing: it depends.
+why_of() {
+    local two='two workers at one connection: its event is the token of who owns it (EPOLLONESHOT), armed again last'
+    case $1 in
+        lost) echo "bytes were dropped: mostly the rest of a partial send, which send did not take, or what is \
+overwritten by the next recv before it was sent$(in_a_pool "; or $two")" ;;
+        repeated) echo "bytes were sent twice: the next send after a partial one begins where that one stopped, \
+counted from the place where it began$(in_a_pool "; or $two")" ;;
+        reordered) echo "what came first must leave first: perhaps new input is sent before the rest of the last \
+answer$(in_a_pool "; or $two")" ;;
+        foreign) echo "two connections share a buffer or a position: each needs its own\
+$(in_a_pool "; or a worker uses a connection that was freed, and whose memory is another's now")" ;;
+        invented | unasked) echo "more was sent than had come: send as many bytes as recv returned, not the whole buffer" ;;
+        refused) echo "nobody listens there: the server has ended, or it has closed its listener" ;;
+        gone) echo "the server has ended: whatever a client does, it ends its own connection, and not the process" ;;
+    esac
+}
+
+# explain KIND: the best WHY for a failure of this kind.
+explain() {
+    local why=${BECAUSE[${1:-none}]-}
+    [[ -n $why ]] || why=$(why_of "$1")
+    [[ -z $why ]] || ABOUT_WHY=$why
 }
 
 report_line() {
@@ -148,6 +185,37 @@ server_state() {
     fi
 }
 
+# ---- where it crashed -------------------------------------------------------------
+
+# loader FILE: the program that loads it, if it is glibc's; not for a script, a program that is
+# linked statically or one with a sanitizer.
+loader() {
+    LC_ALL=C grep -aqm1 '__[a-z]*san_init' "$1" || LC_ALL=C grep -aom1 'ld-linux[-._a-z0-9]*' "$1"
+}
+
+# notes_crashes: can crash.so (src/preload_crash.c) be loaded into the server?
+notes_crashes() {
+    [[ -z ${SERVER_WRAP-}${CHECK_EXIT-} && " ${SERVER_ENV-}" != *' LD_PRELOAD='* &&
+        $TOOLS != *[[:space:]:]* && -f $TOOLS/crash.so ]] || return 1
+    if [[ -z ${NOTES_CRASHES-} ]]; then
+        NOTES_CRASHES=no
+        [[ -z $(loader "$SERVER") || $(loader "$SERVER") != "$(loader "$TOOLS/probe")" ]] ||
+            NOTES_CRASHES=yes
+    fi
+    [[ $NOTES_CRASHES == yes ]]
+}
+
+# crash_place: the innermost functions that were at work, as "take_task (pool.c:37), work
+# (pool.c:48)"; nothing if that is not known.
+crash_place() {
+    local file=$BATS_TEST_TMPDIR/server$SERVER_NUMBER.crash frames
+    [[ -s $file ]] && command -v addr2line >/dev/null || return 0
+    mapfile -t frames <"$file"
+    addr2line -fsip -e "$SERVER" "${frames[@]}" 2>/dev/null |
+        sed -n 's/^ (inlined by) //; s/^\([A-Za-z_].*\) at \([^?]*:[0-9]*\).*/\1 (\2)/p' | head -n 4 |
+        paste -sd ',' | sed 's/,/, /g'
+}
+
 server_stderr() {
     if [[ -s $SERVER_ERR ]]; then
         # What was wrong stands before the usage, which is long.
@@ -168,6 +236,25 @@ rerun_command() {
     echo "$prefix FILTER='${name//[][().*+?^\$|\\\{\}\']/.}'"
 }
 
+# why_of_death STATE: a server that crashed has a mistake of another kind than the test is about.
+why_of_death() {
+    case $1 in
+        *SIGPIPE)
+            ABOUT_WHY="sending to a client that has gone raises SIGPIPE, which ended the \
+server: ignore it, and take EPIPE for the end of this one connection"
+            ABOUT_READ='step01_blocking/README.md, "Signals"'
+            ;;
+        *SIGSEGV | *SIGBUS | *SIGFPE | *SIGILL | *SIGABRT)
+            ABOUT_WHY="the server crashed, which comes before all that this test is about; \
+'make check MINE=directory' tells more"
+            step_at_least 04 || return 0
+            ABOUT_WHY+=". In a pool it is mostly a worker that waits with if instead of while \
+and finds no task, or two workers at one connection"
+            ABOUT_READ='step04_threadpool/README.md, "The pool"'
+            ;;
+    esac
+}
+
 # report SAW WANTED: tells the student, and fails.
 report() { unseen print_report "$@"; }
 
@@ -180,8 +267,10 @@ print_report() {
     report_line did "${ABOUT_DID:-$BATS_TEST_DESCRIPTION}"
     report_line saw "$1"
     report_line wanted "$2"
+    why_of_death "$state"
     report_line why "$ABOUT_WHY"
     report_line server "$(server_stderr)"$'\n'"$state"
+    report_line crash "$(crash_place)"
     report_line rerun "$(rerun_command)"
     report_line read "$ABOUT_READ"
     return 1
@@ -223,6 +312,8 @@ server_command() {
     local environment wrap port=(-p 0) stdin=()
     read -ra environment <<<"${SERVER_ENV-}"
     read -ra wrap <<<"${SERVER_WRAP-}"
+    ! notes_crashes || environment+=("LD_PRELOAD=$TOOLS/crash.so"
+        "CRASH_FILE=$BATS_TEST_TMPDIR/server$((SERVER_NUMBER + 1)).crash")
     [[ " $* " != *" -p "* ]] || port=()
     [[ ${SERVER_STDIN-} != closed ]] || stdin=(-i)
     COMMAND=("$TOOLS/launch" "${stdin[@]}" env "${environment[@]}" "${wrap[@]}" "$SERVER"
@@ -371,7 +462,7 @@ probe() { unseen run_probe "$@"; }
 
 run_probe() {
     local status=0 address=$ADDRESS out=$BATS_TEST_TMPDIR/probe.out
-    local err=$BATS_TEST_TMPDIR/probe.err step='' saw='' wanted=''
+    local err=$BATS_TEST_TMPDIR/probe.err step='' saw='' wanted='' kind=''
     TRIED_STATUS=''
     case $address in
         0.0.0.0) address=127.0.0.1 ;;
@@ -383,14 +474,18 @@ run_probe() {
     fi
     "$TOOLS/probe" -a "$address" -P "$SERVER_PID" -T "$PROBE_TIMEOUT" -s "$SLOWNESS" "$PORT" "$@" \
         >"$out" 2>"$err" 3>&- 4>&- || status=$?
-    [[ ! -s $out ]] || grep -v $'^step\t\|^saw\t\|^wanted\t' "$out" || true # of `print`
+    [[ ! -s $out ]] || grep -v $'^step\t\|^saw\t\|^wanted\t\|^kind\t' "$out" || true # of `print`
     case $status in
         0) return 0 ;;
         1)
             step=$(sed -n $'s/^step\t//p' "$out")
             saw=$(sed -n $'s/^saw\t//p' "$out")
             wanted=$(sed -n $'s/^wanted\t//p' "$out")
+            kind=$(sed -n $'s/^kind\t//p' "$out")
             ((${#step} <= 60)) || step=${step:0:57}...
+            # A connection of a server that crashes ends a little before the process does.
+            [[ $kind != @(closed|reset|refused) ]] || wait_until 300 has_ended "$SERVER_PID" || true
+            explain "$kind"
             report "$step: $saw" "$wanted"
             ;;
         *)

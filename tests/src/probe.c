@@ -5,15 +5,21 @@
  *
  * Each LINE is one verb with its words; the table `verbs` below lists them. They run
  * in order, and the first that the server gets wrong ends the probe with three lines
- * on stdout: step, saw, wanted. Exit status: 0 all as wanted, 1 the server did wrong,
- * 2 the script or this machine did (then the reason is on stderr).
+ * on stdout: step, saw, wanted. A fourth, kind, is the sort of failure in one word, if it
+ * has one: refused, closed, reset, silent (not a byte came in time), cut (not all of them
+ * did), stuck (the server takes no more), open (the end did not come), unasked (bytes
+ * after the last), busy (it never sleeps), gone (the process); or, where an echo is
+ * wrong, lost, repeated, reordered, foreign (another connection's), invented (nobody's).
+ * Exit status: 0 all as wanted, 1 the server did wrong, 2 the script or this machine did
+ * (then the reason is on stderr).
  *
  * A connection has a name. `x*1000` is a group of a thousand that act together:
  * `open x*1000`, then `echo x "hi"`, then `close x`.
  *
  * TEXT is one or more strings in double quotes, joined: "GET /" "a"*9000 "\r\n". They
  * know \n \r \t \0 \\ \" \xHH and, after the closing quote, *N for N times. Or it is
- * random:SIZE, that many pseudo-random bytes. A SIZE may end in k or M.
+ * random:SIZE, that many pseudo-random bytes, others on each connection. A SIZE may end
+ * in k or M.
  *
  * No verb waits longer than its deadline (-d or `within`, 2000 ms by default, times the
  * FACTOR of -s for a server in slow motion, as under valgrind). For stream and drink,
@@ -53,34 +59,41 @@
 #include <unistd.h>
 
 #include "fair.h"
+#include "sent.h"
 #include "unread.h"
 
 #define GROUPS_MAX 64
 #define NAME_LEN_MAX 31
 #define WORDS_MAX 16
-#define TOTAL_MS 20000      /* for a whole script, unless -T tells otherwise */
-#define ATTEMPTS_MAX 20     /* at a script with `in-time` */
-#define WATCHED_MAX 256     /* connections that one poll asks for */
-#define OPENING_MAX 256     /* connects under way at once: a backlog is finite */
-#define COUNT_MAX 100000    /* connections in a group; more is a typing error */
-#define PIECE_MAX 65536     /* bytes per send or recv */
-#define PIECE_SLOW 512      /* ... for a client that reads slowly */
-#define EXCERPT_MAX 32      /* bytes of a text shown in a message */
-#define POUR_MAX (64 << 20) /* more than the kernel buffers on both sides hold */
-#define POUR_QUIET_MS 300   /* nothing taken for so long: the way is full */
-#define CLOG_MAX (8 << 20)  /* more than the way to a client that does not read holds */
-#define CLOG_PIECE 16384    /* less than the kernel holds for a server that reads not */
-#define FIND_MAX (1 << 20)  /* bytes that `find` looks through */
-#define POLL_PAUSE_US 2000  /* between two looks at /proc */
-#define VANISH_BURST 64     /* clients between two that wait for their echo */
+#define TOTAL_MS 20000       /* for a whole script, unless -T tells otherwise */
+#define ATTEMPTS_MAX 20      /* at a script with `in-time` */
+#define WATCHED_MAX 256      /* connections that one poll asks for */
+#define OPENING_MAX 256      /* connects under way at once: a backlog is finite */
+#define COUNT_MAX 100000     /* connections in a group; more is a typing error */
+#define PIECE_MAX 65536      /* bytes per send or recv */
+#define PIECE_SLOW 512       /* ... for a client that reads slowly */
+#define EXCERPT_MAX 32       /* bytes of a text shown in a message */
+#define POUR_MAX (64 << 20)  /* more than the kernel buffers on both sides hold */
+#define POUR_QUIET_MS 300    /* nothing taken for so long: the way is full */
+#define CLOG_MAX (8 << 20)   /* more than the way to a client that does not read holds */
+#define CLOG_PIECE 16384     /* less than the kernel holds for a server that reads not */
+#define FIND_MAX (1 << 20)   /* bytes that `find` looks through */
+#define POLL_PAUSE_US 2000   /* between two looks at /proc */
+#define VANISH_BURST 64      /* clients between two that wait for their echo */
+#define PAST_MAX 64          /* closed connections whose bytes are still recognized */
+#define MORE_MAX (256 << 10) /* bytes read after a wrong one, to see what happened */
+#define MORE_QUIET_MS 100    /* ... unless nothing comes for so long */
 
 struct conn {
-    int fd;           /* -1: closed by us */
-    size_t sent;      /* of the plan that runs now */
-    size_t came;      /* likewise */
-    bool half_closed; /* likewise */
-    bool ended;       /* likewise: the end that the plan wants was seen */
-    size_t poured;    /* not yet drunk */
+    int fd;                 /* -1: closed by us */
+    size_t sent;            /* of the plan that runs now */
+    size_t came;            /* likewise */
+    bool half_closed;       /* likewise */
+    bool ended;             /* likewise: the end that the plan wants was seen */
+    size_t poured;          /* not yet drunk */
+    uint64_t id;            /* every connection has another */
+    struct sent sent_bytes; /* by all plans */
+    size_t came_ever;       /* as wanted, likewise */
 };
 
 struct group {
@@ -99,14 +112,6 @@ struct word {
 struct command {
     int count;
     struct word word[WORDS_MAX];
-};
-
-/* The bytes to send and to expect: a text, or (text is NULL) a pseudo-random sequence
- * in which every position can be computed, so that it needs no memory. */
-struct source {
-    char *text;
-    size_t len;
-    uint64_t seed;
 };
 
 enum end { END_NOT_WANTED, END_CLEAN, END_ANY };
@@ -145,6 +150,10 @@ static struct {
     int attempts;
     jmp_buf begin; /* of the script */
     struct group group[GROUPS_MAX];
+    uint64_t last_id;
+    struct sent past[PAST_MAX]; /* of closed connections */
+    size_t past_count;
+    const char *kind; /* of the failure; NULL: none */
 } probe = {
     .address_text = "127.0.0.1", .within_ms = 2000, .factor = 1, .total_ms = TOTAL_MS};
 
@@ -183,8 +192,16 @@ __attribute__((noreturn, format(printf, 2, 3))) static void server_wrong(
     if (fair_ms() >= probe.total_until_ms)
         printf("; the whole script took more than %d s", probe.total_ms / 1000);
     printf("\nwanted\t%s\n", wanted);
+    if (probe.kind)
+        printf("kind\t%s\n", probe.kind);
     fflush(stdout);
     exit(1);
+}
+
+__attribute__((noreturn)) static void server_ended(const char *wanted)
+{
+    probe.kind = "gone";
+    server_wrong(wanted, "the server process has ended");
 }
 
 __attribute__((noreturn, format(printf, 1, 2))) static void script_wrong(
@@ -399,33 +416,11 @@ static bool has_word(const struct command *command, const char *word)
 
 /* ---- sources ----------------------------------------------------------------- */
 
-/* The eight bytes at place `index` of a pseudo-random sequence (splitmix64). */
-static uint64_t random_word(uint64_t seed, uint64_t index)
-{
-    uint64_t z = (seed + index + 1) * 0x9e3779b97f4a7c15;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
-
-static void source_copy(const struct source *source, size_t from, char *to, size_t len)
-{
-    if (source->text) {
-        memcpy(to, source->text + from, len);
-        return;
-    }
-    for (size_t i = 0; i < len;) {
-        uint64_t word = random_word(source->seed, (from + i) / 8);
-        for (size_t byte = (from + i) % 8; byte < 8 && i < len; byte++)
-            to[i++] = (char)(word >> (8 * byte));
-    }
-}
-
-/* The TEXT that begins at word `index`. free source.text after use. */
+/* The TEXT that begins at word `index`. It is not freed: what was sent refers to it. */
 static struct source parse_source(const struct command *command, int index)
 {
     struct source source = {.seed = 1};
+    char *text = NULL;
     const char *first = word_at(command, index);
 
     if (!command->word[index].quoted && strncmp(first, "random:", 7) == 0) {
@@ -436,11 +431,11 @@ static struct source parse_source(const struct command *command, int index)
         const struct word *word = &command->word[i];
         if (!word->quoted)
             script_wrong("'%s' should be a text in quotes", word->bytes);
-        char *joined = realloc(source.text, source.len + word->len + 1);
-        if (!joined)
+        text = realloc(text, source.len + word->len + 1);
+        if (!text)
             script_wrong("out of memory");
-        memcpy(joined + source.len, word->bytes, word->len);
-        source.text = joined;
+        memcpy(text + source.len, word->bytes, word->len);
+        source.text = text;
         source.len += word->len;
     }
     return source;
@@ -537,11 +532,21 @@ static struct group *new_group(const struct command *command)
     return group;
 }
 
+/* Closes it; its bytes may still be found where they should not be. */
+static void end_conn(struct conn *conn)
+{
+    struct sent *past = &probe.past[probe.past_count++ % PAST_MAX];
+
+    free(past->segments);
+    *past = conn->sent_bytes;
+    if (conn->fd >= 0)
+        close(conn->fd);
+}
+
 static void free_group(struct group *group)
 {
     for (size_t i = 0; i < group->count; i++)
-        if (group->conns[i].fd >= 0)
-            close(group->conns[i].fd);
+        end_conn(&group->conns[i]);
     free(group->conns);
     *group = (struct group){.count = 0};
 }
@@ -555,6 +560,23 @@ static const char *which(const struct group *group, const struct conn *conn)
     if (group->count > 1)
         snprintf(text, sizeof text, "%s[%td]: ", group->name, conn - group->conns);
     return text;
+}
+
+/* The source as this connection sends it: random bytes are different on each. */
+static struct source own_source(const struct source *source, const struct conn *conn)
+{
+    struct source own = *source;
+
+    if (!own.text)
+        own.seed = random_word(own.seed, conn->id);
+    return own;
+}
+
+static void note_sent(
+    struct conn *conn, const struct source *source, size_t from, size_t len)
+{
+    if (!sent_note(&conn->sent_bytes, source, from, len))
+        script_wrong("out of memory");
 }
 
 /* ---- connecting -------------------------------------------------------------- */
@@ -608,6 +630,7 @@ __attribute__((noreturn)) static void connect_wrong(int error)
 {
     char wanted[128];
 
+    probe.kind = "refused";
     snprintf(wanted, sizeof wanted, "a connection to %s port %s within %d ms",
         probe.address_text, probe.port_text, probe.within_ms);
     server_wrong(wanted, "connect: %s", error ? strerror(error) : "no answer");
@@ -620,7 +643,7 @@ static void open_some(
     struct pollfd wait = {.events = POLLOUT};
 
     for (size_t i = 0; i < count; i++) {
-        conns[i].fd = begin_connect(command);
+        conns[i] = (struct conn){.fd = begin_connect(command), .id = ++probe.last_id};
         if (conns[i].fd < 0)
             connect_wrong(errno);
     }
@@ -670,7 +693,7 @@ static void describe_wanted(const struct plan *plan, char *to, size_t size)
                       : plan->end == END_ANY ? "the connection closed"
                                              : "";
 
-    if (plan->sends || plan->reads)
+    if (plan->source.len > 0)
         describe_source(&plan->source, text, sizeof text);
     snprintf(to, size, "%s%s%s%s within %d ms%s", text, verb,
         *text && *end ? ", then " : "", end, probe.within_ms,
@@ -680,10 +703,13 @@ static void describe_wanted(const struct plan *plan, char *to, size_t size)
 #define WANTED_SIZE (EXCERPT_SIZE + 128)
 
 static void plan_wrong(const struct plan *plan, const struct group *group,
-    const struct conn *conn, const char *what)
+    const struct conn *conn, bool reset)
 {
+    const char *what =
+        reset ? "the server reset the connection" : "the server closed the connection";
     char wanted[WANTED_SIZE];
 
+    probe.kind = reset ? "reset" : "closed";
     describe_wanted(plan, wanted, sizeof wanted);
     if (plan->reads)
         server_wrong(wanted, "%s%s after %zu of %zu bytes", which(group, conn), what,
@@ -698,12 +724,17 @@ static void plan_late(
     char wanted[WANTED_SIZE];
 
     describe_wanted(plan, wanted, sizeof wanted);
-    if (plan->reads && conn->came < plan->source.len)
+    if (plan->reads && conn->came < plan->source.len) {
+        probe.kind = conn->came > 0 ? "cut" : "silent";
         server_wrong(wanted, "%snothing within %d ms (%zu of %zu bytes came)", name,
             probe.within_ms, conn->came, plan->source.len);
-    if (output_pending(plan, conn))
+    }
+    if (output_pending(plan, conn)) {
+        probe.kind = "stuck";
         server_wrong(wanted, "%sthe server took only %zu of %zu bytes within %d ms", name,
             conn->sent, plan->source.len, probe.within_ms);
+    }
+    probe.kind = "open";
     server_wrong(
         wanted, "%sthe connection was still open after %d ms", name, probe.within_ms);
 }
@@ -720,37 +751,177 @@ static bool send_some(
         return true;
     }
     len = len < plan->send_max ? len : plan->send_max;
-    source_copy(&plan->source, conn->sent, piece, len);
+    struct source source = own_source(&plan->source, conn);
+    source_copy(&source, conn->sent, piece, len);
     ssize_t n = send(conn->fd, piece, len, plan->send_flags);
     if (n < 0 && errno == EAGAIN)
         return false;
     if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
-        plan_wrong(plan, group, conn, "the server reset the connection");
+        plan_wrong(plan, group, conn, true);
     if (n < 0)
         script_wrong("send: %s", strerror(errno));
+    note_sent(conn, &source, conn->sent, (size_t)n);
     conn->sent += (size_t)n;
     return true;
 }
 
-static void compare(const struct plan *plan, const struct group *group,
-    const struct conn *conn, const char *piece, size_t len)
+/* Reads what else comes, for a while. */
+static size_t read_more(int fd, char *to, size_t size)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    size_t len = 0;
+
+    while (len < size && poll(&wait, 1, MORE_QUIET_MS) == 1) {
+        ssize_t n = recv(fd, to + len, size - len, MSG_DONTWAIT);
+        if (n <= 0)
+            break;
+        len += (size_t)n;
+    }
+    return len;
+}
+
+/* The name of the other connection that has sent these bytes, or NULL. */
+static const char *who_sent(const struct conn *conn, const char *bytes, size_t len)
+{
+    static char name[NAME_LEN_MAX + 32];
+    size_t at;
+
+    for (int i = 0; i < GROUPS_MAX; i++) {
+        const struct group *group = &probe.group[i];
+        for (size_t j = 0; group->name[0] && j < group->count; j++) {
+            const struct conn *other = &group->conns[j];
+            if (other == conn ||
+                !sent_find(&other->sent_bytes, 0, SIZE_MAX, bytes, len, &at))
+                continue;
+            snprintf(
+                name, sizeof name, group->count > 1 ? "%s[%zu]" : "%s", group->name, j);
+            return name;
+        }
+    }
+    for (size_t i = 0; i < PAST_MAX; i++)
+        if (sent_find(&probe.past[i], 0, SIZE_MAX, bytes, len, &at))
+            return "a connection that is closed";
+    return NULL;
+}
+
+/* Bytes of an echo that should be those sent from place `here` on: where do they belong?
+ * Sets probe.kind, and writes what happened; "" if there are too few to say. `first` is
+ * the number of the byte at `here`, as the test counts. */
+static void tell_origin(const struct conn *conn, const char *bytes, size_t len,
+    size_t first, char *to, size_t size)
+{
+    const struct sent *sent = &conn->sent_bytes;
+    size_t here = conn->came_ever, at, window = len < SENT_WINDOW ? len : SENT_WINDOW;
+    char right[SENT_WINDOW];
+    const char *other;
+
+    to[0] = '\0';
+    probe.kind = "invented";
+    if (window < SENT_WINDOW_MIN)
+        return;
+    if (sent_find(sent, here + 1, SIZE_MAX, bytes, window, &at)) {
+        size_t some = sent_copy(sent, here, right, sizeof right);
+        bool late = some > 0 && memmem(bytes, len, right, some);
+        probe.kind = late ? "reordered" : "lost";
+        snprintf(to, size,
+            late ? "the bytes from %zu on overtook those before them"
+                 : "%zu bytes are missing there, those after them came",
+            late ? first + at - here : at - here);
+    } else if (sent_find_last(sent, here, bytes, window, &at)) {
+        size_t again = sent_match(sent, at, bytes, len);
+        probe.kind = "repeated";
+        if (at + first > here)
+            snprintf(to, size, "bytes %zu to %zu came once more", first + at - here,
+                first + at - here + again - 1);
+        else
+            snprintf(to, size, "%zu bytes of an earlier message came once more", again);
+    } else if ((other = who_sent(conn, bytes, window))) {
+        probe.kind = "foreign";
+        snprintf(to, size, "bytes that %s sent", other);
+    } else if (memcmp(bytes, (char[SENT_WINDOW]){0}, window) == 0) {
+        snprintf(to, size, "zero bytes, which nobody sent");
+    } else {
+        snprintf(to, size, "bytes that nobody sent");
+    }
+}
+
+/* Bytes came when none should: ", which ..." tells whose they are, if it can be told. */
+static const char *whose(const struct conn *conn, const char *bytes, size_t len)
+{
+    static char text[NAME_LEN_MAX + 64];
+    size_t at, window = len < SENT_WINDOW ? len : SENT_WINDOW;
+    const char *other;
+
+    text[0] = '\0';
+    probe.kind = "unasked";
+    if (window < SENT_WINDOW_MIN)
+        return text;
+    if (sent_find(&conn->sent_bytes, 0, conn->came_ever, bytes, window, &at))
+        snprintf(text, sizeof text, ", which had come before");
+    else if ((other = who_sent(conn, bytes, window)))
+        snprintf(text, sizeof text, ", which %s sent", other);
+    return text;
+}
+
+#define ORIGIN_SIZE 128
+
+/* Is what we want at byte `came` of the plan an echo of what this connection has sent? */
+static bool wants_echo(const struct conn *conn, const struct source *source, size_t came)
+{
+    char wanted[SENT_WINDOW], sent[SENT_WINDOW];
+    size_t len = source->len - came < SENT_WINDOW ? source->len - came : SENT_WINDOW;
+
+    source_copy(source, came, wanted, len);
+    size_t some = sent_copy(&conn->sent_bytes, conn->came_ever, sent, len);
+    return some > 0 && memcmp(wanted, sent, some) == 0;
+}
+
+/* The byte with the number conn->came is wrong; bytes[at] is that byte. */
+__attribute__((noreturn)) static void wrong_bytes(const struct plan *plan,
+    const struct group *group, const struct conn *conn, const char *bytes, size_t at,
+    size_t len)
+{
+    static char more[MORE_MAX + PIECE_MAX];
+    struct source source = own_source(&plan->source, conn);
+    char saw[EXCERPT_SIZE], wanted[WANTED_SIZE], origin[ORIGIN_SIZE] = "";
+    /* A little of what was right before it tells where we are. */
+    size_t from = at > 8 ? at - 8 : 0, show = len - from;
+
+    memcpy(more, bytes + at, len - at);
+    size_t more_len = len - at + read_more(conn->fd, more + len - at, MORE_MAX);
+    if (conn->came_ever == conn->sent_bytes.len)
+        snprintf(origin, sizeof origin, "more bytes came than were sent%s",
+            whose(conn, more, more_len));
+    else if (wants_echo(conn, &source, conn->came))
+        tell_origin(conn, more, more_len, conn->came + 1, origin, sizeof origin);
+    if (source.text || !*origin) {
+        escaped(bytes + from, show, saw, sizeof saw);
+        source_copy(&source, conn->came - (at - from), more, show);
+        escaped(more, show, wanted, sizeof wanted);
+        strcat(wanted, " there");
+        server_wrong(wanted, "%sbyte %zu of %zu is wrong: %s at byte %zu%s%s",
+            which(group, conn), conn->came + 1, source.len, saw,
+            conn->came - (at - from) + 1, *origin ? ": " : "", origin);
+    }
+    describe_wanted(plan, wanted, sizeof wanted);
+    server_wrong(wanted, "%sbyte %zu of %zu is wrong: %s", which(group, conn),
+        conn->came + 1, source.len, origin);
+}
+
+static void compare(const struct plan *plan, const struct group *group, struct conn *conn,
+    const char *piece, size_t len)
 {
     static char right[PIECE_MAX];
-    char saw[EXCERPT_SIZE], wanted[EXCERPT_SIZE];
+    struct source source = own_source(&plan->source, conn);
     size_t i = 0;
 
-    source_copy(&plan->source, conn->came, right, len);
+    source_copy(&source, conn->came, right, len);
     while (i < len && piece[i] == right[i])
         i++;
-    if (i == len)
-        return;
-    /* A little of what was right before it tells where we are. */
-    size_t from = i > 8 ? i - 8 : 0;
-    escaped(piece + from, len - from, saw, sizeof saw);
-    escaped(right + from, len - from, wanted, sizeof wanted);
-    strcat(wanted, " there");
-    server_wrong(wanted, "%sbyte %zu of %zu is wrong: %s at byte %zu", which(group, conn),
-        conn->came + i + 1, plan->source.len, saw, conn->came + from + 1);
+    conn->came += i;
+    conn->came_ever += i;
+    if (i < len)
+        wrong_bytes(plan, group, conn, piece, i, len);
 }
 
 /* The connection ended, by a FIN (error 0) or an error. */
@@ -761,9 +932,7 @@ static void see_end(
         script_wrong("recv: %s", strerror(error));
     bool too_early = plan->reads && conn->came < plan->source.len;
     if (too_early || (error && plan->end != END_ANY))
-        plan_wrong(plan, group, conn,
-            error ? "the server reset the connection"
-                  : "the server closed the connection");
+        plan_wrong(plan, group, conn, error != 0);
     conn->ended = true;
 }
 
@@ -785,11 +954,10 @@ static bool recv_some(
         see_end(plan, group, conn, n < 0 ? errno : 0);
     } else if (wanted > 0) {
         compare(plan, group, conn, piece, (size_t)n);
-        conn->came += (size_t)n;
     } else if (!plan->discards) {
         server_wrong("no further byte, and the end of the connection (EOF)",
-            "%s%s came, which nobody sent", which(group, conn),
-            escaped(piece, (size_t)n, saw, sizeof saw));
+            "%s%s came%s", which(group, conn), escaped(piece, (size_t)n, saw, sizeof saw),
+            whose(conn, piece, (size_t)n));
     }
     return true;
 }
@@ -875,7 +1043,6 @@ static void run_text(const struct command *command, struct plan plan)
     plan.send_max = plan.send_max ? plan.send_max : PIECE_MAX;
     plan.recv_max = PIECE_MAX;
     run_plan(&plan, group_of(command));
-    free(plan.source.text);
 }
 
 /* ---- the server process ------------------------------------------------------ */
@@ -974,8 +1141,8 @@ static struct look look_at_server(void)
     DIR *tasks = open_server_dir("task");
     struct dirent *task;
 
-    if (!tasks)
-        server_wrong("a running server", "the server process has ended");
+    if (!tasks || server_gone())
+        server_ended("a running server");
     while ((task = readdir(tasks))) {
         char path[320], fields[1024];
         if (task->d_name[0] == '.')
@@ -1014,6 +1181,7 @@ static void wait_asleep(void)
             snprintf(wanted, sizeof wanted,
                 "all threads asleep within %d ms: they have nothing to do",
                 probe.within_ms);
+            probe.kind = "busy";
             server_wrong(wanted, "the server works on and on");
         }
         fair_pause(POLL_PAUSE_US);
@@ -1029,17 +1197,30 @@ static void do_open(const struct command *command)
     open_all(command, group->conns, group->count);
 }
 
-static void do_refused(const struct command *command)
+/* What connect says: 0, or an error; no answer is ETIMEDOUT. */
+static int try_to_connect(const struct command *command)
 {
     struct pollfd wait = {.events = POLLOUT};
+    int error = ETIMEDOUT;
 
-    (void)command;
     wait.fd = begin_connect(command);
-    int error = wait.fd < 0 ? errno : 0;
-    if (!error && fair_poll(&wait, 1, deadline()) == 1)
+    if (wait.fd < 0)
+        return errno;
+    if (fair_poll(&wait, 1, deadline()) == 1)
         error = connect_result(wait.fd);
-    if (wait.fd >= 0)
-        close(wait.fd);
+    close(wait.fd);
+    return error;
+}
+
+static void do_refused(const struct command *command)
+{
+    long long until_ms = deadline();
+    int error = try_to_connect(command);
+
+    while (error == 0 && has_word(command, "soon") && !fair_over(until_ms)) {
+        fair_pause(POLL_PAUSE_US);
+        error = try_to_connect(command);
+    }
     if (error != ECONNREFUSED)
         server_wrong("connect: Connection refused", "connecting to %s port %s: %s",
             probe.address_text, probe.port_text,
@@ -1215,10 +1396,13 @@ static void do_silent(const struct command *command)
         if (!polls[i].revents)
             continue;
         ssize_t n = recv(polls[i].fd, bytes, sizeof bytes, MSG_PEEK);
-        server_wrong("nothing yet", "%s%s", which(group, &group->conns[i]),
-            n > 0   ? escaped(bytes, (size_t)n, text, sizeof text)
-            : n < 0 ? "the server reset the connection"
-                    : "the server closed the connection");
+        if (n > 0)
+            server_wrong("nothing yet", "%s%s%s", which(group, &group->conns[i]),
+                escaped(bytes, (size_t)n, text, sizeof text),
+                whose(&group->conns[i], bytes, (size_t)n));
+        probe.kind = n < 0 ? "reset" : "closed";
+        server_wrong("nothing yet", "%sthe server %s the connection",
+            which(group, &group->conns[i]), n < 0 ? "reset" : "closed");
     }
     free(polls);
     probe.began_ms = fair_ms(); /* this was no limit */
@@ -1230,11 +1414,14 @@ static char recv_byte(int fd, const char *wanted, int64_t until_ms)
     struct pollfd wait = {.fd = fd, .events = POLLIN};
     char byte;
 
+    probe.kind = "silent";
     if (fair_poll(&wait, 1, until_ms) == 0)
         server_wrong(wanted, "nothing within %d ms", probe.within_ms);
     ssize_t n = recv(fd, &byte, 1, 0);
+    probe.kind = n < 0 ? "reset" : "closed";
     if (n <= 0)
         server_wrong(wanted, "the server %s the connection", n < 0 ? "reset" : "closed");
+    probe.kind = NULL;
     return byte;
 }
 
@@ -1256,7 +1443,6 @@ static void do_find(const struct command *command)
         seen[len++] = recv_byte(group->conns[0].fd, wanted, until_ms);
     }
     free(seen);
-    free(source.text);
 }
 
 /* Shows what comes next on a connection; for looking at things by hand. */
@@ -1308,8 +1494,11 @@ static bool pour_round(struct group *group, struct pollfd *polls,
         size_t len = max - conn->poured < chunk ? max - conn->poured : chunk;
         if (!polls[i].revents || len == 0)
             continue;
-        copy_endless(source, conn->poured, piece, len);
+        struct source own = own_source(source, conn);
+        copy_endless(&own, conn->poured, piece, len);
         ssize_t n = send(conn->fd, piece, len, 0);
+        if (n > 0 && !own.text)
+            note_sent(conn, &own, conn->poured, (size_t)n);
         if (n < 0 && errno != EAGAIN)
             server_wrong("a server that waits until its client reads",
                 "%sthe server closed the connection after %zu bytes", which(group, conn),
@@ -1366,7 +1555,6 @@ static void do_flood(const struct command *command)
         script_wrong("flood wants a text in quotes");
     pour_all(group, &source, POUR_MAX, PIECE_MAX);
     must_have_blocked(group, POUR_MAX);
-    free(source.text);
 }
 
 /* The column rx_queue of /proc/net/tcp (proc(5)), which lists all connections. */
@@ -1420,12 +1608,14 @@ static void do_clog(const struct command *command)
                 server_wrong("a server that stops reading while its answers cannot leave",
                     "%sthe server took all %d bytes though nothing was read back",
                     which(group, conn), CLOG_MAX);
-            source_copy(&poured_bytes, conn->poured, piece, sizeof piece);
+            struct source source = own_source(&poured_bytes, conn);
+            source_copy(&source, conn->poured, piece, sizeof piece);
             ssize_t n = send(conn->fd, piece, sizeof piece, 0);
             if (n < 0)
                 server_wrong("a server that waits until its client reads",
                     "%sthe server closed the connection after %zu bytes",
                     which(group, conn), conn->poured);
+            note_sent(conn, &source, conn->poured, (size_t)n);
             conn->poured += (size_t)n;
             wait_arrived(group, conn);
             wait_asleep();
@@ -1468,7 +1658,7 @@ static void visit_once(const struct command *command, const struct source *text)
 
     open_all(command, &conn, 1);
     run_plan(&plan, &one);
-    close(conn.fd);
+    end_conn(&conn);
 }
 
 static void do_visit(const struct command *command)
@@ -1478,7 +1668,6 @@ static void do_visit(const struct command *command)
 
     for (size_t i = 0; i < count; i++)
         visit_once(command, &text);
-    free(text.text);
 }
 
 enum leaving { LEAVE_RESET, LEAVE_CLOSE, LEAVE_HALF };
@@ -1504,7 +1693,7 @@ static void vanish_once(const struct command *command, enum leaving how)
     if (how == LEAVE_HALF)
         run_plan(
             &(struct plan){.sends = true, .half_closes = true, .end = END_CLEAN}, &one);
-    close(conn.fd);
+    end_conn(&conn);
 }
 
 /* After each burst a client waits for its echo. Servers accept in order of arrival, so
@@ -1531,11 +1720,11 @@ static void do_stop(const struct command *command)
 
     (void)command;
     if (server_gone() || kill(server_pid(), SIGSTOP) < 0)
-        server_wrong("a running server to stop", "the server process has ended");
+        server_ended("a running server to stop");
     probe.server_stopped = true;
     while (!all_tasks_stopped()) {
         if (server_gone())
-            server_wrong("a running server to stop", "the server process has ended");
+            server_ended("a running server to stop");
         if (fair_over(until_ms))
             script_wrong("the server does not stop within %d ms", probe.within_ms);
         fair_pause(POLL_PAUSE_US);
@@ -1560,8 +1749,8 @@ static void do_signal(const struct command *command)
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(word_at(command, 1), known[i].name) != 0)
             continue;
-        if (kill(server_pid(), known[i].number) < 0)
-            server_wrong("a running server", "the server process has ended");
+        if (server_gone() || kill(server_pid(), known[i].number) < 0)
+            server_ended("a running server");
         return;
     }
     script_wrong("unknown signal");
@@ -1646,7 +1835,7 @@ static long long read_gauge(enum gauge gauge)
     else
         value = count_entries(gauge == GAUGE_FDS ? "fd" : "task");
     if (value < 0)
-        server_wrong("a running server", "the server process has ended");
+        server_ended("a running server");
     return value;
 }
 
@@ -1748,8 +1937,8 @@ static const struct verb {
 } verbs[] = {
     /* NAME or NAME*COUNT [rcvbuf=SIZE] [sndbuf=SIZE] [mss=SIZE] */
     {"open", 5, do_open},
-    /* nobody may listen there */
-    {"refused", 1, do_refused},
+    /* [soon]: nobody may listen there; or not for long any more */
+    {"refused", 2, do_refused},
     /* NAME TEXT */
     {"send", WORDS_MAX, do_send},
     /* NAME TEXT: exactly these bytes come; what follows is left for the next verb */
