@@ -437,7 +437,7 @@ start_with_fault() {
     refuses pthread_create EAGAIN "Resource temporarily unavailable" 3 $optional
 }
 
-# bats test_tags=promise:one-call-fails
+# bats test_tags=promise:one-call-fails,needs:end-of-stream,needs:one-worker-each
 @test "a thread cannot be created: at most one client suffers" {
     about "let the Nth pthread_create fail" \
         "a thread that would have served one client: close that client's descriptor, and go on" \

@@ -40,7 +40,7 @@ function show_wall(name) {
 function show_test(name, cause) {
     if (cause != "") {
         waiting++
-        print yellow "  … " plain name ": waits for \"" cause "\""
+        if (!waiters[cause]++) causes[++cause_count] = cause
     } else if (is_wall(name)) {
         show_wall(name)
     } else if (kind[name] == "passed") {
@@ -52,7 +52,10 @@ function show_test(name, cause) {
     } else {
         failed++
         print red "  ✗ " name plain
-        printf "%s", kind[name] == "failed" ? text[name] : "    it was not run:\n" stray
+        if (kind[name] != "failed")
+            printf "    it was not run:\n%s", stray
+        else
+            printf "%s%s", reported[name] ? "" : where[name], text[name]
     }
 }
 
@@ -61,11 +64,21 @@ FILENAME == ARGV[1] { order[++count] = $1; cause[count] = $2; next }
 /^(not )?ok [0-9]+ .* in [0-9]+ms($| # skip)/ { take($0); current = name; next }
 /^1\.\./ { next }
 /^# bats ended/ { stray = stray "    " substr($0, 3) "\n"; next }
+# Where in a test file it failed is of no use to who reads a report of the test itself.
+/^# (\(| )(from function|in test file)|^#   `.* failed/ && current != "" {
+    where[current] = where[current] "    " substr($0, 3) "\n"
+    next
+}
+/^# ✗ / && current != "" { reported[current] = 1 }
 /^# / && current != "" { text[current] = text[current] "    " substr($0, 3) "\n"; next }
 { stray = stray "    " $0 "\n" }
 
 END {
     if (count) print suite
     for (i = 1; i <= count; i++) show_test(order[i], cause[i])
+    # One line: fifty would hide the failure that they wait for.
+    for (i = 1; i <= cause_count; i++)
+        printf "%s  … %s%d %s for \"%s\"\n", yellow, plain, waiters[causes[i]],
+            waiters[causes[i]] == 1 ? "test waits" : "tests wait", causes[i]
     print passed + 0, failed + 0, skipped + 0, waiting + 0, seen + 0 > counts
 }
