@@ -46,6 +46,14 @@ static void keep_standard_descriptors(void)
         close(fd);
 }
 
+/* nohup has it ignored, so that a program outlives its terminal (nohup(1)). */
+static bool ignores_hangup(void)
+{
+    struct sigaction action;
+
+    return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 /* Blocked before anything can go wrong, and never opened again: a pending stop
  * signal is something the server sees, not something that interrupts it. Threads
  * inherit this. */
@@ -56,6 +64,8 @@ static void handle_signals(sigset_t *stop)
     sigemptyset(stop);
     sigaddset(stop, SIGINT);
     sigaddset(stop, SIGTERM);
+    if (!ignores_hangup()) /* blocked, it would be pending although it is ignored */
+        sigaddset(stop, SIGHUP);
     sigprocmask(SIG_BLOCK, stop, NULL);
     /* Sending to a client that has left shall be an error of that send (EPIPE),
      * not the end of the process (send(2)). */

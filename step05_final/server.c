@@ -486,11 +486,15 @@ static unsigned conn_events(uint32_t epoll_events)
     return events;
 }
 
+/* A terminal that is closed hangs up on us, and its shell may do so as well, so a second
+ * SIGHUP does not mean that somebody is in a hurry. */
 static void take_stop_signal(struct server *server)
 {
     struct signalfd_siginfo info;
 
-    if (read(server->signals, &info, sizeof info) == sizeof info)
+    if (read(server->signals, &info, sizeof info) != sizeof info)
+        return;
+    if (info.ssi_signo != SIGHUP || server->stop_signals == 0)
         server->stop_signals++;
 }
 
