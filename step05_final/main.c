@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -82,15 +83,19 @@ static void raise_descriptor_limit(unsigned max_connections)
 }
 
 /* Threads inherit it. Without it the wake-up of a worker may take the core from the
- * thread that woke it, in the middle of its batch (sched(7)). */
+ * thread that woke it, in the middle of its batch (sched(7)). On Linux sched_setscheduler
+ * would do the same, but as POSIX wants it to set all threads, musl refuses it. */
 static void use_batch_scheduling(void)
 {
-    struct sched_param param = {.sched_priority = 0};
+    struct sched_param param;
+    int policy;
 
-    if (sched_getscheduler(0) != SCHED_OTHER)
+    if (pthread_getschedparam(pthread_self(), &policy, &param) != 0 ||
+        policy != SCHED_OTHER)
         return; /* somebody has chosen another on purpose */
-    if (sched_setscheduler(0, SCHED_BATCH, &param) < 0)
-        log_line(LOG_WARN, "no_batch_scheduling", "err=%s", strerrorname_np(errno));
+    int error = pthread_setschedparam(pthread_self(), SCHED_BATCH, &param);
+    if (error != 0)
+        log_line(LOG_WARN, "no_batch_scheduling", "err=%s", log_error_name(error));
 }
 
 static int listen_on(const char *text, unsigned port)

@@ -160,7 +160,7 @@ static void note_end(const struct conn *conn)
     metrics_add(METRIC_CLOSED + conn->cause, 1);
     log_about(&conn->origin, LOG_DEBUG, "closed", "cause=%s err=%s",
         metrics_closed_names[conn->cause],
-        conn->error == 0 ? "none" : strerrorname_np(conn->error));
+        conn->error == 0 ? "none" : log_error_name(conn->error));
 }
 
 /* Out of the poller first: whoever else has a descriptor of this socket, a debugger say,
@@ -319,7 +319,7 @@ static bool is_draining(const struct server *server)
 static void pause_accepting(struct server *server, struct listener *listener, int reason)
 {
     if (!listener->starved) {
-        log_line(LOG_WARN, "accept_paused", "err=%s open=%u", strerrorname_np(reason),
+        log_line(LOG_WARN, "accept_paused", "err=%s open=%u", log_error_name(reason),
             server->timers.count);
         metrics_add(METRIC_ACCEPT_PAUSES, 1);
     }
