@@ -100,6 +100,12 @@ static struct http_text take(struct http_text *text, size_t len)
     return front;
 }
 
+/* The same, but of a shorter text all. */
+static struct http_text take_at_most(struct http_text *text, size_t len)
+{
+    return take(text, text->len < len ? text->len : len);
+}
+
 /* Takes what stands before the first c, and c, which is dropped. Without a c it takes
  * all, and returns false. */
 static bool take_until(struct http_text *text, char c, struct http_text *front)
@@ -166,7 +172,7 @@ static bool is_uri(struct http_text text, unsigned class, bool open)
                 return false;
             continue;
         }
-        struct http_text digits = take(&text, text.len < 2 ? text.len : 2);
+        struct http_text digits = take_at_most(&text, 2);
         if (!all(digits, HEX) || (digits.len < 2 && !open))
             return false;
     }
@@ -279,18 +285,18 @@ static int parse_method(struct reading *reading, struct http_text text)
 static int parse_version(struct reading *reading, struct http_text text, bool open)
 {
     static const char form[] = "HTTP/1.1"; /* any digits */
-    size_t form_len = sizeof form - 1;
+    struct http_text word = take_at_most(&text, sizeof form - 1);
 
-    if (text.len > form_len)
-        return BAD_REQUEST;
-    for (size_t i = 0; i < text.len; i++)
-        if (is_digit(form[i]) ? !is_digit(text.data[i]) : text.data[i] != form[i])
+    for (size_t i = 0; i < word.len; i++)
+        if (is_digit(form[i]) ? !is_digit(word.data[i]) : word.data[i] != form[i])
             return BAD_REQUEST;
-    if (text.len < form_len)
+    if (word.len < sizeof form - 1)
         return open ? OK : BAD_REQUEST;
-    if (text.data[5] != '1')
+    if (word.data[5] != '1')
         return VERSION_NOT_SUPPORTED;
-    reading->head->minor = text.data[7] == '0' ? 0 : 1;
+    if (text.len > 0)
+        return BAD_REQUEST;
+    reading->head->minor = word.data[7] == '0' ? 0 : 1;
     return OK;
 }
 
@@ -369,10 +375,10 @@ static bool take_scheme(struct http_text *text, bool open)
     static const char *const schemes[] = {"http://", "https://"};
 
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-        size_t len = strlen(schemes[i]);
-        struct http_text begin = {text->data, text->len < len ? text->len : len};
-        if (begins_word(begin, schemes[i]) && (begin.len == len || open)) {
-            take(text, begin.len);
+        struct http_text rest = *text;
+        struct http_text begin = take_at_most(&rest, strlen(schemes[i]));
+        if (is_word(begin, schemes[i]) || (open && begins_word(begin, schemes[i]))) {
+            *text = rest;
             return true;
         }
     }

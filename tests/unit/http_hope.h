@@ -15,6 +15,7 @@
 #ifndef HTTP_HOPE_H
 #define HTTP_HOPE_H
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,13 +31,13 @@ static const struct http_limits hope_limits = {8192, 16384, 100, 1000};
     200 /* longer beginnings are not judged: that would take too long                    \
          */
 #define HOPE_END_MAX 128
-#define HOPE_ENDS_MAX 8192
+#define HOPE_ENDS_MAX 4096
 
 /* All ends of these are tried, the last that helped first. */
 static const char *const hope_heads[] = {
     "\r\nOPTIONS http://a:1/ HTTP/1.1\r\nHost: a\r\n\r\n",
     "HEAD https://a:1/ HTTP/1.1\r\nHost: a\r\n\r\n",
-    "DELETE * HTTP/1.0\r\n\r\n",
+    "DELETE / HTTP/1.0\r\n\r\n",
     "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
     "CONNECT [::1]:1 HTTP/1.1\r\nHost: [::1]\r\n\r\n",
     "CONNECT [::1]:1 HTTP/1.0\r\n\r\n",
@@ -52,6 +53,8 @@ static const char *const hope_bodies[] = {
     "1;a=\"\\b\"\r\n\r\n0\r\na:b\r\n\r\n",
     "0\r\n\r\n",
 };
+
+/* They end a word, so what comes behind them does not begin one. */
 static const char *const hope_bridges[] = {"", "0", "a", "00", ":", "::", "0]", ":]",
     "::]", "0.0.0]", ".0.0]", "0.0]", ".0]", "/"};
 
@@ -78,8 +81,9 @@ static void hope_make(
 {
     for (size_t b = 0; b < sizeof hope_bridges / sizeof hope_bridges[0]; b++)
         for (size_t i = 0; i < whole_count; i++)
-            for (size_t at = 0; at < strlen(wholes[i]); at++)
-                hope_add(ends, hope_bridges[b], wholes[i] + at);
+            for (const char *end = wholes[i]; *end != '\0'; end++)
+                if (hope_bridges[b][0] == '\0' || !isalnum((unsigned char)*end))
+                    hope_add(ends, hope_bridges[b], end);
 }
 
 /* What helped may help again: similar beginnings come one after the other. */

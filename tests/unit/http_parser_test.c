@@ -154,6 +154,7 @@ static const struct example heads[] = {
         "POST / HTTP/1.1 chunked", NULL},
     {"HTTP/2.0", BYTES("GET / HTTP/2.0\r\n" HOST END), "505", NULL},
     {"HTTP/2.0 needs no line end", BYTES("GET / HTTP/2.0"), "505", NULL},
+    {"HTTP/2.0 and more", BYTES("GET / HTTP/2.0x"), "505", NULL},
     {"the preface of HTTP/2", BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "505", NULL},
     {"the preface of HTTP/2, seen at once", BYTES("PRI "), "505", NULL},
     {"HTTP/0.0", BYTES("GET / HTTP/0.0\r\n" HOST END), "505", NULL},
