@@ -47,7 +47,7 @@ static const struct limit {
     {"max-requests", "N", MEMBER(requests_max), 0, COUNT_MAX, 10000,
         "on one HTTP connection; 0: no limit"},
     {"drain-delay", "MS", MEMBER(drain_delay_ms), 0, TIMEOUT_MS_MAX, 0,
-        "after SIGTERM or SIGINT go on, while /healthz says 503"},
+        "after a stop signal go on, while /healthz says 503"},
     {"drain-timeout", "MS", MEMBER(drain_ms), 0, TIMEOUT_MS_MAX, 1000,
         "then, for all to end"},
 #undef MEMBER

@@ -81,7 +81,7 @@ static void set_deadline(struct conn *conn)
     int64_t ms = patience_ms(conn);
     int64_t deadline_ms = ms == TIMER_NEVER ? TIMER_NEVER : timer_now_ms() + ms;
 
-    /* Relaxed: who acts on it claims the connection first, and looks again. */
+    /* Relaxed: give_back releases it, and whoever looks at it has acquired the state. */
     atomic_store_explicit(&conn->deadline_ms, deadline_ms, memory_order_relaxed);
 }
 
@@ -154,15 +154,18 @@ bool conn_notify(struct conn *conn, unsigned events)
         if (matters(after))
             after |= SCHEDULED;
         /* Acquire pairs with the release in give_back: if the connection becomes ours,
-         * so does all that its last owner wrote. Release pairs with take_events. */
+         * so does all that its last owner wrote. Release pairs with take_events: if it
+         * has an owner already, what came before the event is there for that one, as the
+         * draining of its service is before CONN_DRAIN. */
     } while (!atomic_compare_exchange_weak_explicit(
         &conn->state, &before, after, memory_order_acq_rel, memory_order_relaxed));
     return (after & SCHEDULED) && !(before & SCHEDULED);
 }
 
 /* Clears the events before they are acted upon. What comes later is not lost: it
- * stands in the word again when we give back. Acquire: the recv that follows comes after
- * the event, so it finds what the event was about. */
+ * stands in the word again when we give back. Acquire pairs with the release in
+ * conn_notify: the recv that follows comes after the event, so it finds what the event
+ * was about. */
 static unsigned take_events(struct conn *conn)
 {
     return EVENTS & atomic_fetch_and_explicit(
@@ -189,7 +192,8 @@ static bool give_back(struct conn *conn, unsigned unused)
         after = ((before | unused) & EVENTS) | facts;
         if (busy || matters(after))
             after |= SCHEDULED;
-        /* Release: what we did to the connection comes before the next owner's turn. */
+        /* Release pairs with the acquire in conn_notify and conn_claim: what we did to
+         * the connection comes before the next owner's turn. */
     } while (!atomic_compare_exchange_weak_explicit(
         &conn->state, &before, after, memory_order_release, memory_order_relaxed));
     return !(after & SCHEDULED);
@@ -197,6 +201,7 @@ static bool give_back(struct conn *conn, unsigned unused)
 
 bool conn_claim(struct conn *conn)
 {
+    /* Acquire pairs with the release in give_back. */
     unsigned before =
         atomic_fetch_or_explicit(&conn->state, SCHEDULED, memory_order_acquire);
 
@@ -359,13 +364,15 @@ static bool converse(struct conn *conn, struct buf *in, unsigned *events)
     const struct handler *handler = conn->service->handler;
     enum conn_phase phase = conn_phase(conn);
     unsigned answered = conn->answered;
+    /* Relaxed: see begin_delay in server.c. */
+    bool draining = atomic_load_explicit(&conn->service->draining, memory_order_relaxed);
     struct output out;
     struct dialog dialog = {
         .in = in,
         .out = &out,
         .state = conn->kept != NULL ? conn->kept->state : NULL,
         .answered = answered,
-        .draining = atomic_load_explicit(&conn->service->draining, memory_order_relaxed),
+        .draining = draining,
         .conn = conn,
         .has_more = has_more,
         .origin = &conn->origin,
@@ -497,6 +504,7 @@ static bool is_late(const struct conn *conn)
 
     if (phase != CONN_HEAD && phase != CONN_BODY && phase != CONN_LINGER)
         return false;
+    /* Relaxed: the last who set it was an owner, or is us. */
     if (atomic_load_explicit(&conn->deadline_ms, memory_order_relaxed) > timer_now_ms())
         return false;
     return phase == CONN_LINGER || !conn_has_input(conn);
@@ -544,6 +552,7 @@ enum conn_verdict conn_serve(struct conn *conn)
 {
     bool got = false;
 
+    /* Relaxed: the lock of the queue has ordered it. */
     assert(atomic_load_explicit(&conn->state, memory_order_relaxed) & SCHEDULED);
     /* Once bytes have come, the turn is over: a client that sends without a pause, or one
      * whose requests are slow, shall not keep a worker from the others. */

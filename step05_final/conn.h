@@ -67,7 +67,9 @@ struct conn {
     const struct service *service;
     struct log_origin origin; /* fixed */
 
-    _Atomic int64_t deadline_ms; /* the owner moves it, the main thread looks */
+    /* The owner's, as all below, and its order is that of the state word. Atomic all the
+     * same: to look without owning would bring an old number, not undefined behavior. */
+    _Atomic int64_t deadline_ms;
 
     /* The owner's. */
     struct kept *kept;    /* what is not done with: input, output; NULL: all is */

@@ -90,11 +90,6 @@ static bool starts_with(struct http_text text, char c)
     return text.len > 0 && text.data[0] == c;
 }
 
-static bool ends_with(struct http_text text, char c)
-{
-    return text.len > 0 && text.data[text.len - 1] == c;
-}
-
 /* Takes len bytes from the front of text. */
 static struct http_text take(struct http_text *text, size_t len)
 {
@@ -103,6 +98,12 @@ static struct http_text take(struct http_text *text, size_t len)
     text->data += len;
     text->len -= len;
     return front;
+}
+
+/* The same, but of a shorter text all. */
+static struct http_text take_at_most(struct http_text *text, size_t len)
+{
+    return take(text, text->len < len ? text->len : len);
 }
 
 /* Takes what stands before the first c, and c, which is dropped. Without a c it takes
@@ -126,27 +127,18 @@ static struct http_text trim(struct http_text text)
     return text;
 }
 
-/* A line, here in full or not, without the CR that is or may be part of its end. */
-static struct http_text without_cr(struct http_text line)
-{
-    if (ends_with(line, '\r'))
-        line.len--;
-    return line;
-}
-
 static bool equals(struct http_text text, const char *word)
 {
     return text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
 }
 
-/* Does text start with word, which is in lower case, if case does not matter? */
-static bool has_prefix(struct http_text text, const char *word)
+/* Is text the beginning of word, or all of it? Case does not matter; word is in lower
+ * case. */
+static bool begins_word(struct http_text text, const char *word)
 {
-    size_t len = strlen(word);
-
-    if (text.len < len)
+    if (text.len > strlen(word))
         return false;
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < text.len; i++)
         if (lower(text.data[i]) != word[i])
             return false;
     return true;
@@ -154,7 +146,7 @@ static bool has_prefix(struct http_text text, const char *word)
 
 static bool is_word(struct http_text text, const char *word)
 {
-    return text.len == strlen(word) && has_prefix(text, word);
+    return text.len == strlen(word) && begins_word(text, word);
 }
 
 static bool all(struct http_text text, unsigned class)
@@ -171,21 +163,23 @@ static bool is_token(struct http_text text)
 }
 
 /* Is text made of bytes of that class and of %XX (RFC 3986, section 2.1)? */
-static bool is_uri(struct http_text text, unsigned class)
+static bool is_uri(struct http_text text, unsigned class, bool open)
 {
     while (text.len > 0) {
         struct http_text c = take(&text, 1);
         if (c.data[0] != '%') {
             if (!is(c.data[0], class))
                 return false;
-        } else if (text.len < 2 || !all(take(&text, 2), HEX)) {
-            return false;
+            continue;
         }
+        struct http_text digits = take_at_most(&text, 2);
+        if (!all(digits, HEX) || (digits.len < 2 && !open))
+            return false;
     }
     return true;
 }
 
-/* Reads digits and nothing else. *over: they are digits, and make more than max. */
+/* Reads digits; false if there is anything else. *over: they make more than max. */
 static bool parse_number(struct http_text text, uint64_t max, uint64_t *value, bool *over)
 {
     *value = 0;
@@ -199,7 +193,7 @@ static bool parse_number(struct http_text text, uint64_t max, uint64_t *value, b
         if (!*over)
             *value = *value * 10 + digit;
     }
-    return text.len > 0;
+    return true;
 }
 
 /* Takes the next member of a comma-separated list, which may be empty (RFC 9110, section
@@ -214,21 +208,48 @@ static bool next_member(struct http_text *list, struct http_text *member)
     return true;
 }
 
+/* ------------------------------------------------------------ lines */
+
+/* The last line that is here may be a beginning, and so may its last part. Such a text is
+ * `open`: it is good if anything at all could come behind it that makes it good. All
+ * functions below judge open and complete texts alike, from left to right, and stop at
+ * the first thing that is wrong. So a client hears of a mistake as soon as it is one, and
+ * hears the same however its bytes were cut. */
+struct line {
+    struct http_text text;
+    bool open;
+    int after; /* if the text is good: OK, MORE, or what is wrong behind it */
+};
+
+/* Takes a line from the front of rest, or what is here of it. */
+static struct line take_line(struct http_text *rest, size_t len_max, int too_long)
+{
+    size_t len = 0;
+
+    while (len < rest->len && len <= len_max && is(rest->data[len], VALUE))
+        len++;
+    if (len > len_max)
+        return (struct line){take(rest, len_max), true, too_long};
+    struct http_text text = take(rest, len);
+    if (rest->len == 0)
+        return (struct line){text, true, MORE};
+    if (take(rest, 1).data[0] != '\r') /* a LF is no line's end, nor is a NUL a part */
+        return (struct line){text, true, BAD_REQUEST};
+    if (rest->len == 0)
+        return (struct line){text, false, MORE};
+    return (struct line){text, false, take(rest, 1).data[0] == '\n' ? OK : BAD_REQUEST};
+}
+
 /* ------------------------------------------------------------ the request line */
 
 /* What is known of a head while it is read. */
 struct reading {
     const struct http_limits *limits;
     struct http_head *head;
-    bool method_known;
-    bool host;           /* a Host field was here */
-    bool coded;          /* a Transfer-Encoding was */
-    bool coding_unknown; /* and something in it that is not "chunked" */
-    bool length_over;    /* the Content-Length is more than we take */
-    bool close;          /* the members of Connection */
+    bool host;  /* a Host field was here */
+    bool close; /* the members of Connection */
     bool keep_alive;
-    bool expect_continue; /* the members of Expect */
-    bool expect_other;
+    bool expect_continue; /* a member of Expect */
 };
 
 static const char *const methods[] = {
@@ -253,194 +274,225 @@ static int parse_method(struct reading *reading, struct http_text text)
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         if (equals(text, methods[i])) {
             reading->head->method = (enum http_method)i;
-            reading->method_known = true;
+            return OK;
         }
-    /* An unknown one is refused when we know that nothing else is wrong (conclude). */
-    return is_token(text) ? OK : BAD_REQUEST;
-}
-
-static bool method_is(const struct reading *reading, enum http_method method)
-{
-    return reading->method_known && reading->head->method == method;
+    if (equals(text, "PRI")) /* how a client of HTTP/2 begins (RFC 9113, section 3.4) */
+        return VERSION_NOT_SUPPORTED;
+    return is_token(text) ? NOT_IMPLEMENTED : BAD_REQUEST;
 }
 
 /* RFC 9112, section 2.3. */
-static int parse_version(struct reading *reading, struct http_text text)
+static int parse_version(struct reading *reading, struct http_text text, bool open)
 {
-    if (text.len != strlen("HTTP/x.y") || memcmp(text.data, "HTTP/", 5) != 0 ||
-        !is_digit(text.data[5]) || text.data[6] != '.' || !is_digit(text.data[7]))
-        return BAD_REQUEST;
-    if (!equals(text, "HTTP/1.0") && !equals(text, "HTTP/1.1"))
+    static const char form[] = "HTTP/1.1"; /* any digits */
+    struct http_text word = take_at_most(&text, sizeof form - 1);
+
+    for (size_t i = 0; i < word.len; i++)
+        if (is_digit(form[i]) ? !is_digit(word.data[i]) : word.data[i] != form[i])
+            return BAD_REQUEST;
+    if (word.len < sizeof form - 1)
+        return open ? OK : BAD_REQUEST;
+    if (word.data[5] != '1')
         return VERSION_NOT_SUPPORTED;
-    reading->head->minor = (unsigned)(text.data[7] - '0');
+    if (text.len > 0)
+        return BAD_REQUEST;
+    reading->head->minor = word.data[7] == '0' ? 0 : 1;
     return OK;
 }
 
-/* RFC 3986, section 3.2.2. inet_pton wants a terminated string, and the longest address
- * fits into INET6_ADDRSTRLEN with its end. */
-static bool is_ipv6(struct http_text text)
+/* RFC 3986, section 3.2.2: text and end together. inet_pton wants a terminated string;
+ * the longest address fits into INET6_ADDRSTRLEN with its NUL. */
+static bool is_ipv6(struct http_text text, const char *end)
 {
     char copy[INET6_ADDRSTRLEN];
     struct in6_addr address;
+    size_t end_len = strlen(end);
 
-    /* Nothing but its letters: with a NUL in it inet_pton would see a part of it. */
-    if (text.len >= sizeof copy || !all(text, PATH))
+    if (text.len + end_len >= sizeof copy)
         return false;
-    memcpy(copy, text.data, text.len);
-    copy[text.len] = '\0';
+    memcpy(copy, text.data, text.len); /* no NUL is in it: a line has none */
+    memcpy(copy + text.len, end, end_len + 1);
     return inet_pton(AF_INET6, copy, &address) == 1;
 }
 
+/* One of these ends makes an address of any text that is the beginning of one: "::" if
+ * groups are missing, and the rest of an IPv4 address, which may be its last 32 bits. */
+static bool begins_ipv6(struct http_text text)
+{
+    static const char *const ends[] = {"", "0", ":", "::", "0.0.0", ".0.0", "0.0", ".0"};
+
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (is_ipv6(text, ends[i]))
+            return true;
+    return false;
+}
+
 /* Takes a host, which must not be empty, from the front of text. */
-static bool take_host(struct http_text *text)
+static bool take_host(struct http_text *text, bool open)
 {
     struct http_text host;
 
     if (starts_with(*text, '[')) {
         take(text, 1);
-        return take_until(text, ']', &host) && is_ipv6(host);
+        return take_until(text, ']', &host) ? is_ipv6(host, "")
+                                            : open && begins_ipv6(host);
     }
     const char *colon = text->len > 0 ? memchr(text->data, ':', text->len) : NULL;
     host = take(text, colon != NULL ? (size_t)(colon - text->data) : text->len);
-    return host.len > 0 && is_uri(host, HOST);
+    open = open && colon == NULL;
+    return (host.len > 0 || open) && is_uri(host, HOST, open);
 }
 
 /* host [":" port]; the port may be empty where it may be missing (RFC 3986, section
  * 3.2.3). */
-static bool is_authority(struct http_text text, bool port_required)
+static bool is_authority(struct http_text text, bool port_required, bool open)
 {
     uint64_t port;
     bool over;
 
-    if (!take_host(&text))
+    if (!take_host(&text, open))
         return false;
     if (text.len == 0)
-        return !port_required;
+        return open || !port_required;
     if (take(&text, 1).data[0] != ':')
         return false;
     if (text.len == 0)
-        return !port_required;
+        return open || !port_required;
     return parse_number(text, PORT_MAX, &port, &over) && !over;
 }
 
 /* A path, which may be empty, and perhaps a query. */
-static bool parse_path(struct http_head *head, struct http_text text)
+static bool parse_path(struct http_head *head, struct http_text text, bool open)
 {
-    take_until(&text, '?', &head->path);
-    return is_uri(head->path, PATH) && is_uri(text, QUERY);
+    bool ended = take_until(&text, '?', &head->path);
+
+    return is_uri(head->path, PATH, open && !ended) && is_uri(text, QUERY, open);
 }
 
-/* Takes "http://" or "https://" from the front of text. */
-static bool take_scheme(struct http_text *text)
+/* Takes "http://" or "https://" from the front of text, or what is here of it. */
+static bool take_scheme(struct http_text *text, bool open)
 {
     static const char *const schemes[] = {"http://", "https://"};
 
-    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
-        if (has_prefix(*text, schemes[i])) {
-            take(text, strlen(schemes[i]));
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        struct http_text rest = *text;
+        struct http_text begin = take_at_most(&rest, strlen(schemes[i]));
+        if (is_word(begin, schemes[i]) || (open && begins_word(begin, schemes[i]))) {
+            *text = rest;
             return true;
         }
+    }
     return false;
 }
 
 /* RFC 9112, section 3.2.2. */
-static bool parse_absolute(struct reading *reading, struct http_text text)
+static bool parse_absolute(struct reading *reading, struct http_text text, bool open)
 {
     struct http_head *head = reading->head;
     size_t len = 0;
 
-    if (!take_scheme(&text))
+    if (!take_scheme(&text, open))
         return false;
     while (len < text.len && text.data[len] != '/' && text.data[len] != '?')
         len++;
-    if (!is_authority(take(&text, len), false) || !parse_path(head, text))
+    bool ended = len < text.len;
+    if (!is_authority(take(&text, len), false, open && !ended) ||
+        !parse_path(head, text, open))
         return false;
-    if (text.len == 0 && method_is(reading, HTTP_OPTIONS))
+    if (text.len == 0 && head->method == HTTP_OPTIONS)
         head->path = (struct http_text){"*", 1};
     else if (head->path.len == 0)
         head->path = (struct http_text){"/", 1};
     return true;
 }
 
-static int parse_target(struct reading *reading, struct http_text text)
+static bool parse_target(struct reading *reading, struct http_text text, bool open)
 {
-    bool good;
+    struct http_head *head = reading->head;
 
-    reading->head->target = text;
-    if (method_is(reading, HTTP_CONNECT)) {
-        good = is_authority(text, true);
-    } else if (equals(text, "*")) {
-        reading->head->path = text;
-        good = method_is(reading, HTTP_OPTIONS);
-    } else if (starts_with(text, '/')) {
-        good = parse_path(reading->head, text);
-    } else {
-        good = parse_absolute(reading, text);
-    }
-    return good ? OK : BAD_REQUEST;
+    head->target = text;
+    if (head->method == HTTP_CONNECT)
+        return is_authority(text, true, open);
+    if (starts_with(text, '/'))
+        return parse_path(head, text, open);
+    if (!equals(text, "*"))
+        return parse_absolute(reading, text, open);
+    head->path = text;
+    return head->method == HTTP_OPTIONS;
 }
 
-/* method SP target SP version (RFC 9112, section 3). The version comes before the target:
- * it says what a target may be. */
-static int parse_request_line(struct reading *reading, struct http_text line)
+/* method SP target SP version (RFC 9112, section 3). The method is judged when it has
+ * ended: before, it may become a word that is none, or one that we do not know. */
+static int parse_request_line(struct reading *reading, struct http_text line, bool open)
 {
     struct http_text method, target;
 
-    if (!ends_with(line, '\r'))
-        return BAD_REQUEST;
-    line = without_cr(line);
-    if (!take_until(&line, ' ', &method) || !take_until(&line, ' ', &target))
-        return BAD_REQUEST;
+    if (!take_until(&line, ' ', &method))
+        return open && all(method, TOKEN) ? OK : BAD_REQUEST;
     int status = parse_method(reading, method);
-    if (status == OK)
-        status = parse_version(reading, line);
-    if (status == OK)
-        status = parse_target(reading, target);
-    return status;
+    if (status != OK)
+        return status;
+    bool target_ended = take_until(&line, ' ', &target);
+    if (!parse_target(reading, target, open && !target_ended))
+        return BAD_REQUEST;
+    if (!target_ended)
+        return open ? OK : BAD_REQUEST;
+    return parse_version(reading, line, open);
 }
 
 /* ------------------------------------------------------------ the fields */
 
-static int take_host_field(struct reading *reading, struct http_text value)
+static int take_host_field(struct reading *reading, struct http_text value, bool open)
 {
-    if (reading->host || !is_authority(value, false))
+    struct http_text host = trim(value);
+    /* Behind a space at its end no more of it can come. */
+    bool ended = host.len > 0 && is_space(value.data[value.len - 1]);
+
+    if (reading->host || !is_authority(host, false, open && !ended))
         return BAD_REQUEST;
     reading->host = true;
     return OK;
 }
 
-static int take_length(struct reading *reading, struct http_text value)
+/* What is too large is refused when it has ended, for it may also turn out to be no
+ * number. */
+static int take_length(struct reading *reading, struct http_text value, bool open)
 {
     struct http_head *head = reading->head;
+    struct http_text number = trim(value);
+    bool over;
 
-    if (head->has_length || !parse_number(value, reading->limits->body_max,
-                                &head->content_length, &reading->length_over))
+    if (head->has_length || head->chunked || (number.len == 0 && !open) ||
+        !parse_number(number, reading->limits->body_max, &head->content_length, &over))
         return BAD_REQUEST;
     head->has_length = true;
-    return OK;
+    return over && !open ? CONTENT_TOO_LARGE : OK;
 }
 
 /* Several fields make one list (RFC 9110, section 5.3). */
-static int take_codings(struct reading *reading, struct http_text value)
+static int take_codings(struct reading *reading, struct http_text value, bool open)
 {
+    struct http_head *head = reading->head;
     struct http_text coding;
 
-    reading->coded = true;
+    if (head->minor == 0 || head->has_length)
+        return BAD_REQUEST;
     while (next_member(&value, &coding)) {
-        if (!is_token(coding) || reading->head->chunked)
+        bool ended = value.data != NULL || !open;
+        if (!all(coding, TOKEN) || (coding.len == 0 && ended) || head->chunked)
             return BAD_REQUEST; /* there is nothing behind chunked */
-        if (is_word(coding, "chunked"))
-            reading->head->chunked = true;
-        else
-            reading->coding_unknown = true;
+        if (ended && !is_word(coding, "chunked"))
+            return NOT_IMPLEMENTED;
+        head->chunked = ended;
     }
     return OK;
 }
 
-static int take_connection(struct reading *reading, struct http_text value)
+static int take_connection(struct reading *reading, struct http_text value, bool open)
 {
     struct http_text option;
 
+    (void)open; /* a beginning of a list of tokens is one */
     while (next_member(&value, &option)) {
         if (!all(option, TOKEN))
             return BAD_REQUEST;
@@ -450,31 +502,33 @@ static int take_connection(struct reading *reading, struct http_text value)
     return OK;
 }
 
-static int take_expectations(struct reading *reading, struct http_text value)
+static int take_expectations(struct reading *reading, struct http_text value, bool open)
 {
     struct http_text expectation;
 
     while (next_member(&value, &expectation)) {
+        bool ended = value.data != NULL || !open;
         if (is_word(expectation, "100-continue"))
             reading->expect_continue = true;
-        else if (expectation.len > 0)
-            reading->expect_other = true;
+        else if (ended && expectation.len > 0 && reading->head->minor > 0)
+            return EXPECTATION_FAILED;
     }
     return OK;
 }
 
-static int take_content_type(struct reading *reading, struct http_text value)
+static int take_content_type(struct reading *reading, struct http_text value, bool open)
 {
+    (void)open; /* whatever it says */
     if (reading->head->content_type.data != NULL)
         return BAD_REQUEST;
-    reading->head->content_type = value;
+    reading->head->content_type = trim(value);
     return OK;
 }
 
 /* The fields that mean something to us. */
 static const struct {
     const char *name;
-    int (*take)(struct reading *reading, struct http_text value);
+    int (*take)(struct reading *reading, struct http_text value, bool open);
 } known_fields[] = {
     {"host", take_host_field},
     {"content-length", take_length},
@@ -486,78 +540,23 @@ static const struct {
 
 /* RFC 9112, section 5. A name is a token, so a space before the colon is an error, and so
  * is one at the beginning of the line, which once continued the line before. */
-static int parse_field(struct reading *reading, struct http_text line)
+static int parse_field(struct reading *reading, struct http_text line, bool open)
 {
     struct http_text name;
 
-    if (!ends_with(line, '\r'))
-        return BAD_REQUEST;
-    line = without_cr(line);
-    if (!take_until(&line, ':', &name) || !is_token(name) || !all(line, VALUE))
+    if (!take_until(&line, ':', &name))
+        return open && all(name, TOKEN) ? OK : BAD_REQUEST;
+    if (!is_token(name))
         return BAD_REQUEST;
     for (size_t i = 0; i < sizeof known_fields / sizeof known_fields[0]; i++)
         if (is_word(name, known_fields[i].name))
-            return known_fields[i].take(reading, trim(line));
+            return known_fields[i].take(reading, line, open);
     return OK;
-}
-
-static int parse_fields(struct reading *reading, struct http_text fields)
-{
-    struct http_text line;
-    int status = OK;
-
-    while (status == OK && take_until(&fields, '\n', &line))
-        status = parse_field(reading, line);
-    return status;
 }
 
 /* ------------------------------------------------------------ the head */
 
-/* A LF ends the line, with a CR before it or without: to wait for CRLF would be to leave
- * a client that sends LF alone without its 400. That the CR is missing is seen when the
- * line is parsed. */
-static int find_request_line(
-    struct http_text *rest, const struct http_limits *limits, struct http_text *line)
-{
-    if (rest->len >= 2 && memcmp(rest->data, "\r\n", 2) == 0)
-        take(rest, 2); /* some clients send it after a body (RFC 9112, section 2.2) */
-    bool complete = take_until(rest, '\n', line);
-    if (without_cr(*line).len > limits->line_max)
-        return URI_TOO_LONG;
-    return complete ? OK : MORE;
-}
-
-/* Ends the head, or may end it when there is more of it. */
-static int empty_line(struct http_text line, bool complete)
-{
-    if (!complete)
-        return MORE;
-    return line.len > 0 ? OK : BAD_REQUEST; /* a LF without its CR */
-}
-
-/* Takes the field lines and the empty line. Before anybody looks at what they say they
- * are counted and measured. */
-static int find_fields(
-    struct http_text *rest, const struct http_limits *limits, struct http_text *fields)
-{
-    struct http_text line;
-    unsigned count = 0;
-
-    *fields = (struct http_text){rest->data, 0};
-    for (;;) {
-        bool complete = take_until(rest, '\n', &line);
-        if (without_cr(line).len == 0)
-            return empty_line(line, complete);
-        fields->len += line.len + complete;
-        if (++count > limits->field_count_max || fields->len > limits->fields_max)
-            return FIELDS_TOO_LARGE;
-        if (!complete)
-            return MORE;
-    }
-}
-
-/* What only the whole head tells. Where several things are wrong, those that make its end
- * doubtful come first. */
+/* What only the whole head tells. */
 static int conclude(struct reading *reading)
 {
     struct http_head *head = reading->head;
@@ -565,33 +564,56 @@ static int conclude(struct reading *reading)
 
     if (!old && !reading->host)
         return BAD_REQUEST;
-    if (reading->coded && (old || head->has_length))
-        return BAD_REQUEST;
-    if (!reading->method_known || reading->coding_unknown)
-        return NOT_IMPLEMENTED;
-    if (reading->length_over)
-        return CONTENT_TOO_LARGE;
-    if (!old && reading->expect_other)
-        return EXPECTATION_FAILED;
     head->close = reading->close || (old && !reading->keep_alive);
     head->expect_continue =
         !old && reading->expect_continue && (head->chunked || head->content_length > 0);
     return OK;
 }
 
+/* The field lines and the empty line behind them. Of a field line the limit counts its
+ * CRLF, too. */
+static int parse_fields(struct reading *reading, struct http_text *rest)
+{
+    const struct http_limits *limits = reading->limits;
+    size_t room = limits->fields_max;
+
+    for (unsigned count = 0;; count++) {
+        size_t len_max = count < limits->field_count_max && room > 2 ? room - 2 : 0;
+        struct line line = take_line(rest, len_max, FIELDS_TOO_LARGE);
+        bool empty = line.text.len == 0 && !line.open;
+        int status =
+            empty ? conclude(reading) : parse_field(reading, line.text, line.open);
+        if (status == OK)
+            status = line.after;
+        if (status != OK || empty)
+            return status;
+        room -= line.text.len + 2;
+    }
+}
+
+/* Some clients send one after a body (RFC 9112, section 2.2). */
+static int skip_empty_line(struct http_text *rest)
+{
+    if (!starts_with(*rest, '\r'))
+        return OK;
+    take(rest, 1);
+    if (rest->len == 0)
+        return MORE;
+    return take(rest, 1).data[0] == '\n' ? OK : BAD_REQUEST;
+}
+
 static int parse_head(struct reading *reading, struct http_text *rest)
 {
-    struct http_text line, fields;
+    int status = skip_empty_line(rest);
 
-    int status = find_request_line(rest, reading->limits, &line);
+    if (status != OK)
+        return status;
+    struct line line = take_line(rest, reading->limits->line_max, URI_TOO_LONG);
+    status = parse_request_line(reading, line.text, line.open);
     if (status == OK)
-        status = parse_request_line(reading, line);
+        status = line.after;
     if (status == OK)
-        status = find_fields(rest, reading->limits, &fields);
-    if (status == OK)
-        status = parse_fields(reading, fields);
-    if (status == OK)
-        status = conclude(reading);
+        status = parse_fields(reading, rest);
     return status;
 }
 
@@ -623,8 +645,10 @@ enum chunk_state {
     BROKEN = -1,
     SIZE_START = 0,
     SIZE,
-    EXTENSION_START, /* behind ";" */
+    EXTENSION_COMING, /* behind a space: only ";" may follow */
+    EXTENSION_START,  /* behind ";" */
     EXTENSION_NAME,
+    EXTENSION_NAMED,  /* behind a space: "=" as well */
     EXTENSION_EQUALS, /* behind "=" */
     EXTENSION_VALUE,
     EXTENSION_QUOTED,
@@ -645,11 +669,23 @@ enum chunk_state {
 /* Behind a size, a name or a value: another extension, or the end of the line. */
 static enum chunk_state after_part(char c)
 {
+    if (is_space(c))
+        return EXTENSION_COMING;
     return c == ';' ? EXTENSION_START : c == '\r' ? LINE_LF : BROKEN;
 }
 
-/* The chunk line as a machine: 1*HEXDIG *( ";" token [ "=" ( token / quoted-string ) ] )
- * (RFC 9112, section 7.1.1; RFC 9110, section 5.6.4). */
+static enum chunk_state next_in_quotes(enum chunk_state state, char c)
+{
+    if (state == EXTENSION_QUOTED && c == '"')
+        return EXTENSION_CLOSED;
+    if (state == EXTENSION_QUOTED && c == '\\')
+        return EXTENSION_ESCAPED;
+    return is(c, VALUE) ? EXTENSION_QUOTED : BROKEN;
+}
+
+/* The chunk line as a machine: 1*HEXDIG *( ";" token [ "=" ( token / quoted-string ) ] ),
+ * with white space around ";" and "=" and nowhere else, not even at the end (RFC 9112,
+ * section 7.1.1; RFC 9110, sections 5.6.3 and 5.6.4). */
 static enum chunk_state next_in_line(enum chunk_state state, char c)
 {
     switch (state) {
@@ -657,28 +693,34 @@ static enum chunk_state next_in_line(enum chunk_state state, char c)
         return is(c, HEX) ? SIZE : BROKEN;
     case SIZE:
         return is(c, HEX) ? SIZE : after_part(c);
+    case EXTENSION_COMING:
+        return is_space(c) || c == ';' ? after_part(c) : BROKEN;
     case EXTENSION_START:
+        if (is_space(c))
+            return EXTENSION_START;
         return is(c, TOKEN) ? EXTENSION_NAME : BROKEN;
     case EXTENSION_NAME:
+        if (is_space(c))
+            return EXTENSION_NAMED;
         if (c == '=')
             return EXTENSION_EQUALS;
         return is(c, TOKEN) ? EXTENSION_NAME : after_part(c);
+    case EXTENSION_NAMED:
+        if (is_space(c))
+            return EXTENSION_NAMED;
+        return c == '=' ? EXTENSION_EQUALS : c == ';' ? EXTENSION_START : BROKEN;
     case EXTENSION_EQUALS:
+        if (is_space(c))
+            return EXTENSION_EQUALS;
         if (c == '"')
             return EXTENSION_QUOTED;
         return is(c, TOKEN) ? EXTENSION_VALUE : BROKEN;
     case EXTENSION_VALUE:
         return is(c, TOKEN) ? EXTENSION_VALUE : after_part(c);
-    case EXTENSION_QUOTED:
-        if (c == '"')
-            return EXTENSION_CLOSED;
-        if (c == '\\')
-            return EXTENSION_ESCAPED;
-        return is(c, VALUE) ? EXTENSION_QUOTED : BROKEN;
-    case EXTENSION_ESCAPED:
-        return is(c, VALUE) ? EXTENSION_QUOTED : BROKEN;
-    default: /* EXTENSION_CLOSED */
+    case EXTENSION_CLOSED:
         return after_part(c);
+    default: /* EXTENSION_QUOTED, EXTENSION_ESCAPED */
+        return next_in_quotes(state, c);
     }
 }
 

@@ -17,7 +17,9 @@
  * not just one space between its parts   | 400      | 9112 3: MAY be lenient
  * no version, as in HTTP/0.9             | 400      | 9112 3: no request line any more
  * version http/1.1, HTTP/01.1            | 400      | 9112 2.3: case matters, two digits
- * another version than 1.0 and 1.1       | 505      | 9110 15.6.6; 1.2 could pass by 2.5
+ * HTTP/1.2 to HTTP/1.9                   | as 1.1   | 9110 2.5: SHOULD; made to be safe
+ * another major version                  | 505      | 9110 15.6.6: not for a minor one
+ * the first line of HTTP/2               | 505      | RFC 9113 3.4
  * unknown method, also "get"             | 501      | 9110 9.1: case matters
  * target not of the four forms           | 400      | 9112 3.2
  * target * without OPTIONS               | 400      | 9112 3.2.4
@@ -52,7 +54,7 @@
  * Expect in 1.0                          | ignored  | 9110 10.1.1: MUST
  * chunk size with sign, 0x, space        | 400      | 9112 7.1: hex digits
  * chunk extension, well-formed           | ignored  | 9112 7.1.1: MUST
- * space in a chunk extension             | 400      | 9112 7.1.1: skip; some do not
+ * spaces, HTABs around its ";" and "="   | ignored  | 9110 5.6.3: MUST; elsewhere: 400
  * chunk line over its limit              | 400      | 9112 7.1.1: an appropriate 4xx
  * chunk lines with too much in all       | 400      | the same; a row of zeros is one
  * decoded body over the limit            | 413      | 9110 15.5.14; when a size says so
@@ -60,9 +62,13 @@
  * trailers over the fields' limits       | 431      | RFC 6585 5
  * trailer Host, or one of framing        | 400      | 9110 6.5.1: too late for these
  *
- * Where several are true, the first of these that is certain decides: 414; 400 or 505
- * when the request line is here; 431; and when the head is here, the other 400s, then
- * 501, 413 and 417. So a verdict does not change when more bytes come.
+ * A request is refused as soon as nothing that could follow would make it good: at the
+ * byte that is wrong, at the byte that is over a limit. A word that is well-formed and
+ * more than we can do (501, 505, 413, 417) is refused when it has ended, for until then
+ * it may turn out to be no word at all, which is a 400: a method at its space, a version
+ * at its last digit, a member of a list at its comma, and all of them at the CR. So where
+ * several things are wrong the first of them decides, and the verdict does not depend on
+ * how the bytes were cut.
  */
 #ifndef HTTP_PARSER_H
 #define HTTP_PARSER_H
@@ -105,7 +111,7 @@ struct http_head {
     enum http_method method;
     struct http_text target; /* as it came */
     struct http_text path;   /* of it, without the query */
-    unsigned minor;          /* HTTP/1.minor: 0 or 1 */
+    unsigned minor;          /* HTTP/1.minor: 0, or 1 if that or more */
     bool close;              /* no other request after this (RFC 9112, section 9.3) */
     bool expect_continue;    /* the client waits for a 100 before it sends the body */
     bool chunked;            /* a body follows, for http_decode_chunks */
@@ -117,13 +123,15 @@ struct http_head {
 
 enum http_verdict {
     HTTP_COMPLETE,
-    HTTP_PARTIAL, /* good so far: come again with more */
+    HTTP_PARTIAL, /* more can make it good: come again with that */
     HTTP_BAD      /* answer it, and close: where the next request begins is not known */
 };
 
-/* Reads a head at the beginning of data. On PARTIAL the next call needs the same bytes
- * and more of them. *head means something on COMPLETE only, *status on BAD only: 400,
- * 413, 414, 417, 431, 501 or 505. */
+/* Reads a head at the beginning of data. On PARTIAL a continuation may still make it
+ * good, and the next call needs the same bytes and more of them. They are all read again;
+ * a head at its limits that comes byte by byte costs some tenths of a second of CPU time
+ * in all, not much more than to receive it. *head means something on COMPLETE only,
+ * *status on BAD only: 400, 413, 414, 417, 431, 501 or 505. */
 enum http_verdict http_parse_head(const char *data, size_t len,
     const struct http_limits *limits, struct http_head *head, int *status);
 

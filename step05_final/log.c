@@ -192,6 +192,47 @@ const char *log_quote(char value[LOG_VALUE_MAX], const char *bytes, size_t len)
     return value;
 }
 
+/* What the man pages of accept, recv, send, tcp and sched_setscheduler name, and what we
+ * say ourselves. glibc has strerrorname_np(3) for this, musl has not. */
+const char *log_error_name(int error)
+{
+#define NAMED(name)                                                                      \
+    {                                                                                    \
+        name, #name                                                                      \
+    }
+    static const struct {
+        int number;
+        const char *name;
+    } errors[] = {
+        NAMED(EAGAIN),
+        NAMED(ECANCELED),
+        NAMED(ECONNABORTED),
+        NAMED(ECONNREFUSED),
+        NAMED(ECONNRESET),
+        NAMED(EHOSTUNREACH),
+        NAMED(EINVAL),
+        NAMED(EMFILE),
+        NAMED(ENETDOWN),
+        NAMED(ENETUNREACH),
+        NAMED(ENFILE),
+        NAMED(ENOBUFS),
+        NAMED(ENOMEM),
+        NAMED(ENOSPC),
+        NAMED(EPERM),
+        NAMED(EPIPE),
+        NAMED(EPROTO),
+        NAMED(ETIMEDOUT),
+    };
+#undef NAMED
+    static _Thread_local char number[sizeof "-2147483648"];
+
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+        if (errors[i].number == error)
+            return errors[i].name;
+    snprintf(number, sizeof number, "%d", error);
+    return number;
+}
+
 uint64_t log_lost(void)
 {
     pthread_mutex_lock(&lock);

@@ -48,6 +48,10 @@ void log_about(const struct log_origin *origin, enum log_level level, const char
  * the terminal. Cut, with "..." at its end, where it is too long. Returns value. */
 const char *log_quote(char value[LOG_VALUE_MAX], const char *bytes, size_t len);
 
+/* The name of an errno, such as "EPIPE", for the pair err=; of one that is not expected
+ * here its number. The text is the thread's, until its next call. */
+const char *log_error_name(int error);
+
 /* How many lines were lost since the start. Any thread. */
 uint64_t log_lost(void);
 

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -46,6 +47,14 @@ static void keep_standard_descriptors(void)
         close(fd);
 }
 
+/* nohup has it ignored, so that a program outlives its terminal (nohup(1)). */
+static bool ignores_hangup(void)
+{
+    struct sigaction action;
+
+    return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 /* Blocked before anything can go wrong, and never opened again: a pending stop
  * signal is something the server sees, not something that interrupts it. Threads
  * inherit this. */
@@ -56,6 +65,8 @@ static void handle_signals(sigset_t *stop)
     sigemptyset(stop);
     sigaddset(stop, SIGINT);
     sigaddset(stop, SIGTERM);
+    if (!ignores_hangup()) /* blocked, it would be pending although it is ignored */
+        sigaddset(stop, SIGHUP);
     sigprocmask(SIG_BLOCK, stop, NULL);
     /* Sending to a client that has left shall be an error of that send (EPIPE),
      * not the end of the process (send(2)). */
@@ -72,15 +83,19 @@ static void raise_descriptor_limit(unsigned max_connections)
 }
 
 /* Threads inherit it. Without it the wake-up of a worker may take the core from the
- * thread that woke it, in the middle of its batch (sched(7)). */
+ * thread that woke it, in the middle of its batch (sched(7)). On Linux sched_setscheduler
+ * would do the same, but as POSIX wants it to set all threads, musl refuses it. */
 static void use_batch_scheduling(void)
 {
-    struct sched_param param = {.sched_priority = 0};
+    struct sched_param param;
+    int policy;
 
-    if (sched_getscheduler(0) != SCHED_OTHER)
+    if (pthread_getschedparam(pthread_self(), &policy, &param) != 0 ||
+        policy != SCHED_OTHER)
         return; /* somebody has chosen another on purpose */
-    if (sched_setscheduler(0, SCHED_BATCH, &param) < 0)
-        log_line(LOG_WARN, "no_batch_scheduling", "err=%s", strerrorname_np(errno));
+    int error = pthread_setschedparam(pthread_self(), SCHED_BATCH, &param);
+    if (error != 0)
+        log_line(LOG_WARN, "no_batch_scheduling", "err=%s", log_error_name(error));
 }
 
 static int listen_on(const char *text, unsigned port)

@@ -22,7 +22,10 @@ static struct metrics_block *blocks;
 static unsigned workers;
 static int64_t start_time;
 
-static atomic_uint joined; /* workers that have theirs */
+/* Workers that have theirs. Relaxed: each gets a number of its own, and what stands in
+ * the blocks was there before the workers were. */
+static atomic_uint joined;
+
 _Thread_local struct metrics_block *metrics_mine;
 
 bool metrics_setup(unsigned setup_workers)
@@ -49,7 +52,7 @@ void metrics_teardown(void)
 
 void metrics_join(void)
 {
-    unsigned number = atomic_fetch_add(&joined, 1) + 1;
+    unsigned number = atomic_fetch_add_explicit(&joined, 1, memory_order_relaxed) + 1;
 
     assert(number <= workers);
     metrics_mine = &blocks[number];

@@ -94,7 +94,9 @@ bool metrics_setup(unsigned workers);
 void metrics_teardown(void);
 
 /* What one thread has counted. Written by that thread alone, so a load and a store do,
- * where many writers would need a locked add. Relaxed: a count orders nothing. */
+ * where many writers would need a locked add. Relaxed: a count orders nothing. Who has
+ * heard of an event otherwise, through a lock or the state of a connection, sees the
+ * counts before it as well. */
 struct metrics_block {
     _Alignas(METRICS_CACHE_LINE) _Atomic uint64_t counts[METRICS];
 };

@@ -57,9 +57,11 @@ struct server {
     int64_t drain_end_ms;     /* TIMER_NEVER: not draining */
     unsigned stop_signals;    /* how many have come */
 
-    /* Set by the main thread, read by workers: the end of a connection is news.
-     * Sequentially consistent, and the main thread looks at the dead after it has set
-     * this: so it finds the connection there, or the worker finds this set. */
+    /* Set by the main thread, read by workers: the end of a connection is news. Relaxed,
+     * for dead_lock has the order: the main thread looks at the dead after it has set
+     * this, and a worker looks at this after it has added to them. Whoever has the lock
+     * second sees what the other did before: the main thread the connection, or the
+     * worker that this is set. */
     atomic_bool wake_on_end;
 
     pthread_mutex_t dead_lock;
@@ -160,7 +162,7 @@ static void note_end(const struct conn *conn)
     metrics_add(METRIC_CLOSED + conn->cause, 1);
     log_about(&conn->origin, LOG_DEBUG, "closed", "cause=%s err=%s",
         metrics_closed_names[conn->cause],
-        conn->error == 0 ? "none" : strerrorname_np(conn->error));
+        conn->error == 0 ? "none" : log_error_name(conn->error));
 }
 
 /* Out of the poller first: whoever else has a descriptor of this socket, a debugger say,
@@ -252,7 +254,7 @@ static void bury(struct server *server, struct task *task)
     pthread_mutex_lock(&server->dead_lock);
     task_list_append(&server->dead, task);
     pthread_mutex_unlock(&server->dead_lock);
-    if (atomic_load(&server->wake_on_end))
+    if (atomic_load_explicit(&server->wake_on_end, memory_order_relaxed))
         wake_main_thread(server);
 }
 
@@ -319,12 +321,13 @@ static bool is_draining(const struct server *server)
 static void pause_accepting(struct server *server, struct listener *listener, int reason)
 {
     if (!listener->starved) {
-        log_line(LOG_WARN, "accept_paused", "err=%s open=%u", strerrorname_np(reason),
+        log_line(LOG_WARN, "accept_paused", "err=%s open=%u", log_error_name(reason),
             server->timers.count);
         metrics_add(METRIC_ACCEPT_PAUSES, 1);
     }
     listener->starved = true;
-    atomic_store(&server->wake_on_end, true);
+    /* The dead are looked at after the next wait: one from just before costs a pause. */
+    atomic_store_explicit(&server->wake_on_end, true, memory_order_relaxed);
     server->accept_resume_ms = timer_now_ms() + ACCEPT_PAUSE_MS;
     listen_no_more(server);
 }
@@ -338,7 +341,8 @@ static void resume_accepting(struct server *server)
         return;
     }
     server->accept_resume_ms = TIMER_NEVER;
-    atomic_store(&server->wake_on_end, is_draining(server));
+    atomic_store_explicit(
+        &server->wake_on_end, is_draining(server), memory_order_relaxed);
 }
 
 static int64_t min_ms(int64_t a_ms, int64_t b_ms)
@@ -357,6 +361,7 @@ static int64_t shortest_limit_ms(const struct service *service)
 static int64_t next_check_ms(const struct conn *conn)
 {
     int64_t shortest_ms = shortest_limit_ms(conn->service);
+    /* Relaxed: it is new, and nobody else's yet, or we have claimed it. */
     int64_t deadline_ms = atomic_load_explicit(&conn->deadline_ms, memory_order_relaxed);
 
     /* Workers move the deadline without telling the timers. Whatever deadline they set
@@ -486,11 +491,15 @@ static unsigned conn_events(uint32_t epoll_events)
     return events;
 }
 
+/* A terminal that is closed hangs up on us, and its shell may do so as well, so a second
+ * SIGHUP does not mean that somebody is in a hurry. */
 static void take_stop_signal(struct server *server)
 {
     struct signalfd_siginfo info;
 
-    if (read(server->signals, &info, sizeof info) == sizeof info)
+    if (read(server->signals, &info, sizeof info) != sizeof info)
+        return;
+    if (info.ssi_signo != SIGHUP || server->stop_signals == 0)
         server->stop_signals++;
 }
 
@@ -568,6 +577,7 @@ static void check_deadline(struct server *server, struct conn *conn, int64_t now
     int64_t next_ms = now_ms + RECHECK_MS;
 
     if (conn_claim(conn)) {
+        /* Relaxed: conn_claim has acquired what the last owner set. */
         bool over =
             atomic_load_explicit(&conn->deadline_ms, memory_order_relaxed) <= now_ms;
         if (over && !has_just_moved(conn)) {
@@ -671,8 +681,11 @@ static void turn(struct server *server)
  */
 static void begin_delay(struct server *server)
 {
+    /* Relaxed: an answer on its way may miss it. None does after the CONN_DRAIN of its
+     * connection, for that comes later and is released (conn_notify). */
     for (unsigned i = 0; i < server->listener_count; i++)
-        atomic_store(&server->listeners[i].service->draining, true);
+        atomic_store_explicit(
+            &server->listeners[i].service->draining, true, memory_order_relaxed);
     server->delay_end_ms = timer_now_ms() + server->limits.delay_ms;
     if (server->limits.delay_ms > 0)
         log_line(LOG_INFO, "drain_delay", "ms=%d", server->limits.delay_ms);
@@ -688,7 +701,7 @@ static void begin_drain(struct server *server)
     server->drain_end_ms = timer_now_ms() + server->limits.drain_ms;
     listen_no_more(server);
     server->accept_resume_ms = TIMER_NEVER;
-    atomic_store(&server->wake_on_end, true);
+    atomic_store_explicit(&server->wake_on_end, true, memory_order_relaxed);
     free_dead(server); /* who ended before that store wakes nobody */
     for (unsigned i = 0; i < server->timers.count; i++) {
         struct conn *conn = conn_of(server->timers.slots[i]);

@@ -38,9 +38,9 @@ struct server *server_new(const struct server_listener listeners[], unsigned cou
 /* Serves until one of the stop signals is sent to the process. Then, for delay_ms, it
  * serves on, but its services are draining, so that a load balancer sees it and goes
  * elsewhere. Then it drains: no new clients, all that has come is answered, and clients
- * have drain_ms to take it and leave. A second signal ends all that at once. Returns how
- * many workers are still busy: if any, waiting for them would take as long as process
- * takes, and server_free must not be called. Main thread. */
+ * have drain_ms to take it and leave. A second signal, if it is not SIGHUP, ends all that
+ * at once. Returns how many workers are still busy: if any, waiting for them would take
+ * as long as process takes, and server_free must not be called. Main thread. */
 unsigned server_run(struct server *server);
 
 /* Joins the workers and closes what is still open. Main thread. */

@@ -439,6 +439,29 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_exit 0
 }
 
+# bats test_tags=promise:hangup,needs:drain-answers
+@test "SIGHUP: all that has come is answered" {
+    about "sent SIGHUP, and once more, while two requests of 1.5 s were processed and another client was idle" \
+        "a terminal that is closed sends SIGHUP: drain as for SIGTERM; its shell may send it as well, so a second one is no reason to hurry" \
+        "$HERE, \"Drain\""
+    start_server -t 4 -w 1500000 --drain-timeout 20000
+    probe 'within 10000' 'open i' 'open x*2' stop 'send x "query\n"' 'arrived x' cont asleep \
+        'signal HUP' 'eof i' 'signal HUP' 'expect x "query\n"' 'eof x' 'close x' 'close i' gone
+    expect_exit 0
+}
+
+# bats test_tags=promise:hangup,needs:drain-answers
+@test "SIGHUP under nohup: it goes on" {
+    about "started the server under nohup, sent it SIGHUP, and sent messages" \
+        "a signal that is ignored when the program starts stays ignored; blocked, it would be pending all the same" \
+        "$HERE, \"Drain\""
+    SERVER_WRAP=nohup
+    start_server
+    probe 'open a' 'echo a "x"' 'signal HUP' 'echo a "still here"' 'visit 20 "hello"' 'echo a "and here"'
+    refute grep 'what=drain' "$SERVER_ERR"
+    stop_server
+}
+
 # ---- the log ----------------------------------------------------------------------
 
 # bats test_tags=promise:log-lines,needs:long-options

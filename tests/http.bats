@@ -22,6 +22,7 @@ wait_for_log() {
 # ---- by the letter of the RFCs ----------------------------------------------------
 
 # Each case is sent whole, split at every place, and byte by byte.
+# about_cases GROUP [ARGUMENT...]: of the server.
 about_cases() {
     about "sent each case of the group \"$1\" in tests/http_cases.txt, whole and in pieces" \
         "the RFC named there decides, or the table in step05_final/http_parser.h" \
@@ -30,7 +31,7 @@ about_cases() {
         ABOUT_WHY='the table of routes says what is there and what it allows: step05_final/routes.c'
         ABOUT_READ="$HERE, \"A protocol is a handler\""
     fi
-    start_http
+    start_http "${@:2}"
     group "$1"
     end_server
 }
@@ -65,6 +66,10 @@ about_cases() {
 @test "HTTP: pipelining" { about_cases "pipelining"; }
 # bats test_tags=promise:http-connection,needs:http-routes
 @test "HTTP: an incomplete request waits" { about_cases "waiting"; }
+# bats test_tags=promise:http-hopeless,needs:http-routes
+@test "HTTP: what cannot become a request is refused at once" {
+    about_cases "refused at once" --header-timeout 0 --body-timeout 0
+}
 # bats test_tags=promise:http-limits,needs:http-routes
 @test "HTTP: limits" { about_cases "limits"; }
 # bats test_tags=promise:http-connection,needs:http-routes

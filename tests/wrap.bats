@@ -165,10 +165,10 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
  close fflush fprintf free getopt_long gmtime_r inet_ntop inet_pton memchr memcmp memcpy memmove
  memset nanosleep optarg optind pthread_cond_broadcast pthread_cond_destroy pthread_cond_init
  pthread_cond_signal pthread_cond_timedwait pthread_cond_wait pthread_condattr_destroy
- pthread_condattr_init pthread_condattr_setclock pthread_join pthread_mutex_destroy
- pthread_mutex_init pthread_mutex_lock pthread_mutex_unlock pthread_self printf qsort sched_getaffinity
- sched_getscheduler sched_yield sigaction sigaddset sigemptyset sigprocmask snprintf stderr stdout
- strcasecmp strchr strcmp strcpy strerror strerrorname_np strftime strlen strncasecmp strncmp
+ pthread_condattr_init pthread_condattr_setclock pthread_getschedparam pthread_join
+ pthread_mutex_destroy pthread_mutex_init pthread_mutex_lock pthread_mutex_unlock pthread_self printf
+ qsort sched_getaffinity sched_yield sigaction sigaddset sigemptyset sigprocmask snprintf stderr stdout
+ strcasecmp strchr strcmp strcpy strerror strftime strlen strncasecmp strncmp
  sprintf strspn strstr strtoul time vsnprintf puts putchar fputs fwrite fputc putc bcmp stpcpy memmem memrchr
  __tls_get_addr _GLOBAL_OFFSET_TABLE_ __stack_chk_fail "
 
@@ -285,7 +285,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
         "more descriptors, another scheduling, a second way to stderr: say so and go on" \
         "$HERE, \"Limits\""
     local fault
-    for fault in getrlimit:EPERM setrlimit:EPERM sched_setscheduler:EPERM open:EMFILE open:ENOENT; do
+    for fault in getrlimit:EPERM setrlimit:EPERM pthread_setschedparam:EPERM open:EMFILE open:ENOENT; do
         with_fault "$fault:1"
         one_run talk drain
         [[ $STRUCK_AT == start && -n $RAN ]] || report "$fault: struck at ${STRUCK_AT:-nothing}" "a server that runs"

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../unit/http_hope.h"
 #include "http_parser.h"
 
 /* Not assert: this one stays in every build. */
@@ -253,6 +254,27 @@ static void try_body(
     free(whole.body);
 }
 
+/* ------------------------------------------------------------ hope */
+
+/* It waits for more only where more can help. */
+static void try_head_hope(const char *data, size_t len)
+{
+    struct head_result result = read_head(data, len, &hope_limits);
+
+    must(result.verdict != HTTP_PARTIAL || http_head_has_hope(data, len),
+        "something makes a partial head good");
+}
+
+static void try_body_hope(const char *data, size_t len)
+{
+    struct http_chunks chunks = {0};
+
+    for (size_t i = 0; i < len; i++)
+        if (hope_feed(&chunks, data + i, 1) != HTTP_PARTIAL)
+            return;
+    must(http_body_has_hope(&chunks), "something makes a partial body good");
+}
+
 /* ------------------------------------------------------------ both */
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
@@ -264,6 +286,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
     const char *data = (const char *)input + 1;
     len--;
 
+    if (len <= HOPE_LEN_MAX && input[0] % 2 == 1)
+        try_body_hope(data, len);
+    else if (len <= HOPE_LEN_MAX)
+        try_head_hope(data, len);
     if (input[0] % 2 == 1) {
         try_body(data, len, limit, step);
         return 0;

@@ -43,7 +43,7 @@
     X(sendmsg) X(writev) X(epoll_ctl) X(epoll_wait) X(epoll_create1) X(eventfd)          \
     X(signalfd) X(pthread_create) X(socket) X(setsockopt) X(bind) X(listen)              \
     X(getsockname) X(getpeername) X(shutdown) X(open) X(fcntl) X(fstat) X(poll) X(read)  \
-    X(write) X(getrlimit) X(setrlimit) X(sched_setscheduler)
+    X(write) X(getrlimit) X(setrlimit) X(pthread_setschedparam)
 /* clang-format on */
 
 #define CALL_ENUM(name) CALL_##name,
@@ -316,8 +316,6 @@ WRAP(int, fstat, (int fd, struct stat *status), (fd, status))
 WRAP(int, poll, (struct pollfd * fds, nfds_t len, int timeout_ms), (fds, len, timeout_ms))
 WRAP(int, getrlimit, (int resource, struct rlimit *limit), (resource, limit))
 WRAP(int, setrlimit, (int resource, const struct rlimit *limit), (resource, limit))
-WRAP(int, sched_setscheduler, (pid_t pid, int policy, const struct sched_param *param),
-    (pid, policy, param))
 
 ssize_t __real_write(int fd, const void *buf, size_t len);
 
@@ -350,4 +348,18 @@ int __wrap_pthread_create(
         return fault_error;
     }
     return __real_pthread_create(thread, attr, run, argument);
+}
+
+int __real_pthread_setschedparam(
+    pthread_t thread, int policy, const struct sched_param *param);
+
+/* The same. */
+int __wrap_pthread_setschedparam(
+    pthread_t thread, int policy, const struct sched_param *param)
+{
+    if (fails(CALL_pthread_setschedparam)) {
+        errno = EXDEV;
+        return fault_error;
+    }
+    return __real_pthread_setschedparam(thread, policy, param);
 }

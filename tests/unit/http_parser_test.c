@@ -2,7 +2,8 @@
  *
  * Each case is read whole, cut at every place, and byte by byte; once in memory that ends
  * where no byte may be touched, and once in memory that begins there. Then every byte is
- * tried at the places where it matters which one it is.
+ * tried at the places where it matters which one it is, and behind every beginning of
+ * every case: the parser may wait for more only if more can help (http_hope.h).
  *
  *     tests/run file tests/tools.bats      (FILTER="HTTP parser" for this alone)
  */
@@ -14,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "http_hope.h"
 #include "http_parser.h"
 
 /* Small, so that a case that is at a limit is still a line to read. */
@@ -90,7 +92,10 @@ static const struct example heads[] = {
     {"CR in the target", BYTES("GET /\r HTTP/1.1\r\n" HOST END), "400", NULL},
     {"CR before the request line's CRLF", BYTES("GET / HTTP/1.1\r\r\n" HOST END), "400",
         NULL},
-    {"CR only", BYTES("GET / HTTP/1.1\rHost: a\r\r"), "partial", NULL},
+    {"CR only", BYTES("GET / HTTP/1.1\rHost: a\r\r"), "400", NULL},
+    {"CR only, seen at once", BYTES("GET / HTTP/1.1\rH"), "400", NULL},
+    {"CR only, after a field", BYTES(GET "Host: a\rA"), "400", NULL},
+    {"CR only, at the end", BYTES(GET HOST "\rx"), "400", NULL},
     {"LF CR", BYTES("GET / HTTP/1.1\n\rHost: a\n\r\n\r"), "400", NULL},
 
     /* the request line */
@@ -108,7 +113,15 @@ static const struct example heads[] = {
     {"HTTP/0.9", BYTES("GET /\r\n"), "400", NULL},
     {"HTTP/0.9 with an empty version", BYTES("GET / \r\n"), "400", NULL},
     {"HTTP/0.9 by name", BYTES("GET / HTTP/0.9\r\n"), "505", NULL},
-    {"TLS", BYTES("\026\003\001\001\000\001\000\001\374\003\003\n"), "400", NULL},
+    {"TLS", BYTES("\026"), "400", NULL},
+    {"no method begins so", BYTES("("), "400", NULL},
+    {"a NUL in the line", BYTES("GET /\0"), "400", NULL},
+    {"a version that is none", BYTES("GET / HTTP/1x"), "400", NULL},
+    {"more than a version", BYTES("GET / HTTP/1.1 "), "400", NULL},
+    {"a target that is none", BYTES("GET a"), "400", NULL},
+    {"a scheme that is none", BYTES("GET htp"), "400", NULL},
+    {"no address begins so", BYTES("GET http://[::g"), "400", NULL},
+    {"an address of too many groups", BYTES("GET http://[1:2:3:4:5:6:7:8:"), "400", NULL},
 
     /* methods */
     {"HEAD", BYTES("HEAD / HTTP/1.1\r\n" HOST END), "HEAD / HTTP/1.1", NULL},
@@ -127,15 +140,23 @@ static const struct example heads[] = {
     {"a method with a colon", BYTES("GET: / HTTP/1.1\r\n" HOST END), "400", NULL},
     {"a method with a NUL", BYTES("GET\0 / HTTP/1.1\r\n" HOST END), "400", NULL},
     {"a method with 8 bits", BYTES("G\311T / HTTP/1.1\r\n" HOST END), "400", NULL},
-    {"an unknown method alone waits", BYTES("BREW / HTTP/1.1\r\n"), "partial", NULL},
-    {"an unknown method without Host", BYTES("BREW / HTTP/1.1\r\n\r\n"), "400", NULL},
+    {"an unknown method may be another yet", BYTES("BREW"), "partial", NULL},
+    {"an unknown method has ended", BYTES("BREW "), "501", NULL},
+    {"an unknown method without Host", BYTES("BREW / HTTP/1.1\r\n\r\n"), "501", NULL},
+    {"an unknown method goes before a target", BYTES("BREW \001"), "501", NULL},
 
     /* versions */
-    {"HTTP/1.2", BYTES("GET / HTTP/1.2\r\n" HOST END), "505", NULL},
-    {"HTTP/1.9", BYTES("GET / HTTP/1.9\r\n" HOST END), "505", NULL},
+    {"HTTP/1.2", BYTES("GET / HTTP/1.2\r\n" HOST END), ROOT, NULL},
+    {"HTTP/1.9", BYTES("GET / HTTP/1.9\r\n" HOST END), ROOT, NULL},
+    {"HTTP/1.2 without Host", BYTES("GET / HTTP/1.2\r\n" END), "400", NULL},
+    {"HTTP/1.2 with chunks",
+        BYTES("POST / HTTP/1.2\r\n" HOST "Transfer-Encoding: chunked\r\n" END),
+        "POST / HTTP/1.1 chunked", NULL},
     {"HTTP/2.0", BYTES("GET / HTTP/2.0\r\n" HOST END), "505", NULL},
-    {"HTTP/2.0 needs no fields", BYTES("GET / HTTP/2.0\r\n"), "505", NULL},
+    {"HTTP/2.0 needs no line end", BYTES("GET / HTTP/2.0"), "505", NULL},
+    {"HTTP/2.0 and more", BYTES("GET / HTTP/2.0x"), "505", NULL},
     {"the preface of HTTP/2", BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "505", NULL},
+    {"the preface of HTTP/2, seen at once", BYTES("PRI "), "505", NULL},
     {"HTTP/0.0", BYTES("GET / HTTP/0.0\r\n" HOST END), "505", NULL},
     {"HTTP/9.9", BYTES("GET / HTTP/9.9\r\n" HOST END), "505", NULL},
     {"the version goes before Host", BYTES("GET / HTTP/3.0\r\nx\r\n\r\n"), "505", NULL},
@@ -202,7 +223,7 @@ static const struct example heads[] = {
     {"OPTIONS *", BYTES("OPTIONS * HTTP/1.1\r\n" HOST END), "OPTIONS * HTTP/1.1", NULL},
     {"GET *", BYTES("GET * HTTP/1.1\r\n" HOST END), "400", NULL},
     {"OPTIONS * and more", BYTES("OPTIONS *a HTTP/1.1\r\n" HOST END), "400", NULL},
-    {"an unknown method with *", BYTES("BREW * HTTP/1.1\r\n" HOST END), "400", NULL},
+    {"GET *, not ended", BYTES("GET *"), "400", NULL},
     {"http://", BYTES("GET http://a.b/c?d HTTP/1.1\r\n" HOST END),
         "GET http://a.b/c?d HTTP/1.1 path=/c", NULL},
     {"https://", BYTES("GET https://a.b/c HTTP/1.1\r\n" HOST END),
@@ -258,6 +279,9 @@ static const struct example heads[] = {
 
     /* Host */
     {"no Host", BYTES(GET END), "400", NULL},
+    {"no Host, seen at once", BYTES(GET "\r"), "400", NULL},
+    {"a second Host, not ended", BYTES(GET HOST "Host:"), "400", NULL},
+    {"half an escape in Host", BYTES(GET "Host: a%4 "), "400", NULL},
     {"no Host in 1.0", BYTES(OLD END), "POST / HTTP/1.0 close", NULL},
     {"Host in 1.0", BYTES(OLD HOST END), "POST / HTTP/1.0 close", NULL},
     {"two Hosts", BYTES(GET HOST HOST END), "400", NULL},
@@ -390,14 +414,18 @@ static const struct example heads[] = {
     {"length over the limit, 100-continue",
         BYTES(POST HOST "Expect: 100-continue\r\nContent-Length: 1001\r\n" END), "413",
         NULL},
-    {"length over the limit, another expectation",
-        BYTES(POST HOST "Expect: x\r\nContent-Length: 1001\r\n" END), "413", NULL},
-    {"length over the limit, no Host", BYTES(POST "Content-Length: 1001\r\n" END), "400",
+    {"length over the limit, another expectation before it",
+        BYTES(POST HOST "Expect: x\r\nContent-Length: 1001\r\n" END), "417", NULL},
+    {"length over the limit, no Host", BYTES(POST "Content-Length: 1001\r\n" END), "413",
         NULL},
+    {"length over the limit, its line not ended", BYTES(POST "Content-Length: 1001 "),
+        "partial", NULL},
     {"length over the limit, unknown method",
         BYTES("BREW / HTTP/1.1\r\n" HOST "Content-Length: 1001\r\n" END), "501", NULL},
     {"length over the limit, then a bad field",
-        BYTES(POST HOST "Content-Length: 1001\r\nA\r\n" END), "400", NULL},
+        BYTES(POST HOST "Content-Length: 1001\r\nA\r\n" END), "413", NULL},
+    {"length over the limit, a bad field before it",
+        BYTES(POST HOST "A\r\nContent-Length: 1001\r\n" END), "400", NULL},
     {"an empty length", BYTES(POST HOST "Content-Length:\r\n" END), "400", NULL},
     {"length +5", BYTES(POST HOST "Content-Length: +5\r\n" END), "400", NULL},
     {"length -5", BYTES(POST HOST "Content-Length: -5\r\n" END), "400", NULL},
@@ -414,6 +442,8 @@ static const struct example heads[] = {
         BYTES(POST HOST "Content-Length: 5\r\nContent-Length: 5\r\n" END), "400", NULL},
     {"length twice, different",
         BYTES(POST HOST "Content-Length: 5\r\nContent-Length: 6\r\n" END), "400", NULL},
+    {"a second length, not ended", BYTES(POST "Content-Length: 5\r\nContent-Length:"),
+        "400", NULL},
     {"length twice, 0 first",
         BYTES(POST HOST "Content-Length: 0\r\nA: b\r\ncontent-length: 6\r\n" END), "400",
         NULL},
@@ -438,8 +468,14 @@ static const struct example heads[] = {
         BYTES(POST HOST "Transfer-Encoding: chunked\r\nContent-Length: 1001\r\n" END),
         "400", NULL},
     {"gzip and a length",
-        BYTES(POST HOST "Transfer-Encoding: gzip\r\nContent-Length: 5\r\n" END), "400",
+        BYTES(POST HOST "Transfer-Encoding: gzip\r\nContent-Length: 5\r\n" END), "501",
         NULL},
+    {"a length and gzip",
+        BYTES(POST HOST "Content-Length: 5\r\nTransfer-Encoding: gzip\r\n" END), "400",
+        NULL},
+    {"a length and a coding, not ended",
+        BYTES(POST HOST "Content-Length: 5\r\nTransfer-Encoding:"), "400", NULL},
+    {"a coding in 1.0, not ended", BYTES(OLD "Transfer-Encoding:"), "400", NULL},
     {"chunked in 1.0", BYTES(OLD "Transfer-Encoding: chunked\r\n" END), "400", NULL},
     {"gzip in 1.0", BYTES(OLD "Transfer-Encoding: gzip\r\n" END), "400", NULL},
     {"gzip", BYTES(POST HOST "Transfer-Encoding: gzip\r\n" END), "501", NULL},
@@ -482,7 +518,10 @@ static const struct example heads[] = {
         BYTES(POST HOST "Transfer-Encoding: \013chunked\r\n" END), "400", NULL},
     {"a space before the colon of chunked",
         BYTES(POST HOST "Transfer-Encoding : chunked\r\n" END), "400", NULL},
-    {"gzip, no Host", BYTES(POST "Transfer-Encoding: gzip\r\n" END), "400", NULL},
+    {"gzip, no Host", BYTES(POST "Transfer-Encoding: gzip\r\n" END), "501", NULL},
+    {"gzip may be another yet", BYTES(POST "Transfer-Encoding: gzip "), "partial", NULL},
+    {"gzip and a word", BYTES(POST "Transfer-Encoding: gzip x"), "400", NULL},
+    {"gzip has ended", BYTES(POST "Transfer-Encoding: gzip ,"), "501", NULL},
     {"gzip, another expectation",
         BYTES(POST HOST "Transfer-Encoding: gzip\r\nExpect: x\r\n" END), "501", NULL},
 
@@ -564,15 +603,15 @@ static const struct example heads[] = {
         "GET /" X50 X10 X10 X10 "123456 HTTP/1.1", NULL},
     {"a line at its limit waits for its end",
         BYTES("GET /" X50 X10 X10 X10 "123456789012345"), "partial", NULL},
-    {"also behind CR", BYTES("GET /" X50 X10 X10 X10 "123456789012345\r"), "partial",
+    {"also behind CR", BYTES("GET /" X50 X10 X10 X10 "123456 HTTP/1.1\r"), "partial",
         NULL},
     {"a line over its limit, no end", BYTES("GET /" X50 X10 X10 X10 "1234567890123456"),
         "414", NULL},
-    {"a line over its limit by a CR", BYTES("GET /" X50 X10 X10 X10 "123456789012345\rx"),
-        "414", NULL},
+    {"a line at its limit, CR alone", BYTES("GET /" X50 X10 X10 X10 "123456 HTTP/1.1\rx"),
+        "400", NULL},
     {"a line without words over its limit", BYTES(X100 "x\r\n"), "414", NULL},
     {"a line with LF over its limit", BYTES(X100 "x\n"), "414", NULL},
-    {"a bad line over its limit", BYTES("G@T /\"" X100 " HTTP/9.9\r\n"), "414", NULL},
+    {"a bad line over its limit", BYTES("G@T /\"" X100 " HTTP/9.9\r\n"), "400", NULL},
     {"fields at their limit",
         BYTES(GET HOST "A: " X100 X100 X100 X50 X10 X10 X10 "123456\r\n" END), ROOT,
         NULL},
@@ -588,10 +627,10 @@ static const struct example heads[] = {
     {"fields over their limit, no end", BYTES(GET HOST "A: " X100 X100 X100 X100), "431",
         NULL},
     {"a name over the limit", BYTES(GET X100 X100 X100 X100 "x"), "431", NULL},
-    {"bad fields over their limit", BYTES(GET "A B\001 " X100 X100 X100 X100), "431",
+    {"bad fields over their limit", BYTES(GET "A B\001 " X100 X100 X100 X100), "400",
         NULL},
-    {"bad fields, then over their limit", BYTES(GET "A\nB: " X100 X100 X100 X100), "431",
-        NULL},
+    {"fields over their limit, and then bad", BYTES(GET X100 X100 X100 X100 "\001"),
+        "431", NULL},
     {"a bad line goes before the fields",
         BYTES("GET a HTTP/1.1\r\n" X100 X100 X100 X100 "x"), "400", NULL},
     {"8 fields", BYTES("GET / HTTP/1.0\r\n" F8 END), "GET / HTTP/1.0 close", NULL},
@@ -599,8 +638,8 @@ static const struct example heads[] = {
     {"8 fields, half an end", BYTES("GET / HTTP/1.0\r\n" F8 "\r"), "partial", NULL},
     {"8 fields and the beginning of another", BYTES("GET / HTTP/1.0\r\n" F8 "I"), "431",
         NULL},
-    {"9 bad fields", BYTES(GET "1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n8\r\n9\r\n" END),
-        "431", NULL},
+    {"9 fields, the first bad", BYTES(GET "1\r\n" F8), "400", NULL},
+    {"9 fields, the last bad", BYTES(GET F8 "("), "431", NULL},
     {"the next request is not measured",
         BYTES(GET HOST END "GET /" X100 X100 X100 X100 " HTTP/1.1\r\n"), ROOT " rest=416",
         NULL},
@@ -718,11 +757,30 @@ static const struct example bodies[] = {
     {"no value, another", BYTES("1;a=;b\r\nx\r\n"), "400", NULL},
     {"two equal signs", BYTES("1;a==b\r\nx\r\n"), "400", NULL},
     {"two values", BYTES("1;a=b=c\r\nx\r\n"), "400", NULL},
-    {"a space behind the size", BYTES("1 ;a\r\nx\r\n"), "400", NULL},
-    {"a space before the name", BYTES("1; a\r\nx\r\n"), "400", NULL},
-    {"a space behind the name", BYTES("1;a =b\r\nx\r\n"), "400", NULL},
-    {"a space before the value", BYTES("1;a= b\r\nx\r\n"), "400", NULL},
-    {"a space behind the value", BYTES("1;a=b \r\nx\r\n"), "400", NULL},
+    {"a space behind the size", BYTES("1 ;a\r\nx\r\n" LAST), "complete 'x'", NULL},
+    {"a space before the name", BYTES("1; a\r\nx\r\n" LAST), "complete 'x'", NULL},
+    {"a space behind the name", BYTES("1;a =b\r\nx\r\n" LAST), "complete 'x'", NULL},
+    {"a space before the value", BYTES("1;a= b\r\nx\r\n" LAST), "complete 'x'", NULL},
+    {"a space before another", BYTES("1;a ;b\r\nx\r\n" LAST), "complete 'x'", NULL},
+    {"spaces and tabs wherever they may be",
+        BYTES("1 \t; \ta\t =\t b \t;\t \tc= \"d\"\t ;e\r\nx\r\n0\t;\tf\r\n\r\n"),
+        "complete 'x'", NULL},
+    {"a space behind the last value", BYTES("1;a=b \r\nx\r\n"), "400", NULL},
+    {"a space behind the last name", BYTES("1;a \r\nx\r\n"), "400", NULL},
+    {"a space behind the last quote", BYTES("1;a=\"b\" \r\nx\r\n"), "400", NULL},
+    {"a space, and no extension", BYTES("1 \r\nx\r\n"), "400", NULL},
+    {"a space between two digits", BYTES("1 1"), "400", NULL},
+    {"a space between two names", BYTES("1;a b"), "400", NULL},
+    {"a space between two values", BYTES("1;a=b c"), "400", NULL},
+    {"a space for a name", BYTES("1; ;"), "400", NULL},
+    {"a space for a value", BYTES("1;a= ;"), "400", NULL},
+    {"CRLF for the space behind the size", BYTES("1\r\n;a\r\n"), "400", NULL},
+    {"CRLF for the space before the name", BYTES("1;\r\na\r\n"), "400", NULL},
+    {"a CR among the spaces", BYTES("1 \r;a\r\nx\r\n"), "400", NULL},
+    {"a LF among the spaces", BYTES("1; \na\r\nx\r\n"), "400", NULL},
+    {"a vertical tab for a space", BYTES("1;\013a\r\nx\r\n"), "400", NULL},
+    {"spaces over the line's limit", BYTES("1;" X50 X10 X10 X10 X10 "       a "), "400",
+        NULL},
     {"a value behind a quoted one", BYTES("1;a=\"b\"c\r\nx\r\n"), "400", NULL},
     {"a quote not closed", BYTES("1;a=\"b\r\nx\r\n"), "400", NULL},
     {"a quote in a name", BYTES("1;\"a\"\r\nx\r\n"), "400", NULL},
@@ -800,7 +858,7 @@ static const struct slot {
     bool high;        /* nor are those over 127 */
     bool is_body;
 } slots[] = {
-    {"method", "G", "Z / HTTP/1.1\r\n" HOST END, TOKEN, false, false},
+    {"method", "G", "Z / HTTP/1.1\r\n" HOST END, TOKEN " ", false, false},
     {"path", "GET /a", "z HTTP/1.1\r\n" HOST END, NAME "/:@?", false, false},
     {"query", "GET /?a", "z HTTP/1.1\r\n" HOST END, NAME "/:@?", false, false},
     {"%X", "GET /%", "0 HTTP/1.1\r\n" HOST END, "0123456789abcdefABCDEF", false, false},
@@ -812,7 +870,11 @@ static const struct slot {
     {"size", "0", "\r\n", "0123456789abcdefABCDEF", false, true},
     {"first of a size", "", "\r\n", "0123456789abcdefABCDEF", false, true},
     {"name of an extension", "1;a", "z\r\n", TOKEN "=;", false, true},
+    {"first of a name", "1;", "z\r\n", TOKEN " \t", false, true},
     {"value of an extension", "1;a=b", "z\r\n", TOKEN ";", false, true},
+    {"first of a value", "1;a=", "z\r\n", TOKEN " \t", false, true},
+    {"behind a space behind a size", "1 ", "z\r\n", ";", false, true},
+    {"behind a space behind a name", "1;a ", "z\r\n", "=;", false, true},
     {"quoted value", "1;a=\"", "z\"\r\n", TEXT "\\", true, true},
     {"escaped byte", "1;a=\"\\", "z\"\r\n", TEXT "\\\"", true, true},
     {"name of a trailer", "0\r\nA", "z:\r\n\r\n", TOKEN ":", false, true},
@@ -823,6 +885,7 @@ static const struct slot {
 
 #define ROOM 65536 /* more than the longest case, in whole pages */
 #define SAY_MAX 1024
+#define FAILURES_MAX 100
 
 static char *room; /* ROOM bytes between two pages that nobody may touch */
 static int failures;
@@ -889,6 +952,10 @@ static void fail(const struct example *example, const char *how, size_t at,
     print_bytes(saw, strlen(saw));
     printf("    wanted: ");
     print_bytes(want, strlen(want));
+    if (failures == FAILURES_MAX) {
+        printf("http parser: no more than %d failures are shown\n", FAILURES_MAX);
+        exit(1);
+    }
 }
 
 static const struct http_limits *limits_of(const struct example *example)
@@ -1035,6 +1102,67 @@ static void judge_body(const struct example *example, bool at_end)
     }
 }
 
+/* Where two texts begin to differ. */
+static size_t same_len(const struct example *a, const struct example *b)
+{
+    size_t len = 0;
+
+    while (len < a->len && len < b->len && a->bytes[len] == b->bytes[len])
+        len++;
+    return len;
+}
+
+/* Behind each beginning of the example stands each of the 256 bytes: if the parser waits
+ * for more, there must be something worth waiting for. Beginnings that the example before
+ * it had as well were judged there. */
+static void judge_head_hope(const struct example *example, const struct example *before)
+{
+    char bytes[HOPE_LEN_MAX];
+    struct http_head head;
+    int status;
+
+    if (example->len > sizeof bytes)
+        return;
+    memcpy(bytes, example->bytes, example->len);
+    for (size_t len = before != NULL ? same_len(example, before) : 0; len < example->len;
+         len++) {
+        enum http_verdict verdict =
+            http_parse_head(bytes, len, &hope_limits, &head, &status);
+        for (int c = 0; c < 256 && verdict == HTTP_PARTIAL; c++) {
+            bytes[len] = (char)c;
+            if (http_parse_head(bytes, len + 1, &hope_limits, &head, &status) ==
+                    HTTP_PARTIAL &&
+                !http_head_has_hope(bytes, len + 1)) {
+                struct example hopeless = {example->name, bytes, len + 1, "", NULL};
+                fail(&hopeless, "behind the first", len, "partial",
+                    "bad: nothing makes it good");
+            }
+        }
+        bytes[len] = example->bytes[len];
+    }
+}
+
+static void judge_body_hope(const struct example *example, const struct example *before)
+{
+    struct http_chunks chunks = {0};
+    size_t begin = before != NULL ? same_len(example, before) : 0;
+
+    for (size_t len = 0; len < example->len; len++) {
+        for (int c = 0; c < 256 && len >= begin; c++) {
+            struct http_chunks next = chunks;
+            char byte = (char)c;
+            if (hope_feed(&next, &byte, 1) == HTTP_PARTIAL &&
+                !http_body_has_hope(&next)) {
+                struct example hopeless = {example->name, example->bytes, len, "", NULL};
+                fail(&hopeless, "behind these bytes the byte", (size_t)c, "partial",
+                    "bad: nothing makes it good");
+            }
+        }
+        if (hope_feed(&chunks, example->bytes + len, 1) != HTTP_PARTIAL)
+            return;
+    }
+}
+
 /* Asks no more than: is it a 400? */
 static void judge_byte(const struct slot *slot, int c, bool at_end)
 {
@@ -1065,6 +1193,10 @@ int main(void)
         judge_head(&heads[i / 2], i % 2 == 0);
     for (size_t i = 0; i < 2 * body_count; i++)
         judge_body(&bodies[i / 2], i % 2 == 0);
+    for (size_t i = 0; i < head_count; i++)
+        judge_head_hope(&heads[i], i > 0 ? &heads[i - 1] : NULL);
+    for (size_t i = 0; i < body_count; i++)
+        judge_body_hope(&bodies[i], i > 0 ? &bodies[i - 1] : NULL);
     for (size_t i = 0; i < 2 * byte_count; i++)
         judge_byte(&slots[i / 512], (int)(i / 2 % 256), i % 2 == 0);
     if (failures > 0) {
