@@ -30,13 +30,38 @@ wrapped_server() {
     echo "$build/server"
 }
 
+# needs_valgrind, needs_sanitizer KIND: skip the test where the tool is not installed, or does
+# not work.
+needs_valgrind() {
+    command -v valgrind >/dev/null || skip "valgrind is not installed"
+    [[ -z $(valgrind -q true 2>&1) ]] || skip "valgrind does not work here"
+}
+
+needs_sanitizer() {
+    local program=$BATS_TEST_TMPDIR/with_sanitizer kinds=$1
+    [[ $1 != address ]] || kinds+=,undefined
+    echo 'int main(void) { return 0; }' |
+        ${CC:-cc} -x c "-fsanitize=$kinds" -o "$program" - >/dev/null 2>&1 ||
+        skip "${CC:-cc} has no -fsanitize=$kinds"
+    use_sanitizer "$program" || skip "no program built with -fsanitize=$kinds starts here"
+}
+
 # use_sanitizer SERVER [LEAKS]: what start_server needs to run it. LEAKS=0: do not look for
-# leaks; steps 02 to 04 leave the connections that are open at the end to the kernel. Where addresses are very random
-# (vm.mmap_rnd_bits is 32) older sanitizers do not start; without randomness they do.
+# leaks; steps 02 to 04 leave the connections that are open at the end to the kernel. Where
+# addresses are very random (vm.mmap_rnd_bits is 32) older sanitizers do not start; without
+# randomness they do. Where ptrace is forbidden, as in some containers, nothing can look for
+# leaks, but all else can be seen.
 use_sanitizer() {
-    SERVER=$1
-    SERVER_ENV="ASAN_OPTIONS=exitcode=66:detect_leaks=${2-1} TSAN_OPTIONS=exitcode=66:halt_on_error=1"
-    SERVER_ENV+=" UBSAN_OPTIONS=print_stacktrace=1"
-    "$SERVER" -h >/dev/null 2>&1 || SERVER_WRAP="setarch -R"
-    SLOWNESS=4
+    local leaks wrap environment
+    SERVER=$1 SLOWNESS=4
+    for leaks in "${2-1}" 0; do
+        for wrap in "" "setarch -R"; do
+            SERVER_ENV="ASAN_OPTIONS=exitcode=66:detect_leaks=$leaks TSAN_OPTIONS=exitcode=66:halt_on_error=1"
+            SERVER_ENV+=" UBSAN_OPTIONS=print_stacktrace=1"
+            SERVER_WRAP=$wrap
+            read -ra environment <<<"$SERVER_ENV $wrap"
+            env "${environment[@]}" "$SERVER" -h >/dev/null 2>&1 && return
+        done
+    done
+    return 1
 }

@@ -61,10 +61,16 @@ http_probe() {
     probe "$@"
 }
 
+# A bash may be built without /dev/tcp, and then looks for a file of that name.
+needs_dev_tcp() {
+    [[ $({ : <>/dev/tcp/127.0.0.1/0; } 2>&1) != *'No such file'* ]] || skip "this bash has no /dev/tcp"
+}
+
 # fetch PATH FILE: the body goes to FILE. SENT and FETCHED are the bytes of the request and of
 # the whole answer.
 fetch() {
     local socket status=0 request
+    needs_dev_tcp
     printf -v request 'GET %s HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n' "$1"
     SENT=${#request}
     exec {socket}<>"/dev/tcp/127.0.0.1/$HTTP_PORT"

@@ -406,6 +406,7 @@ EOT
     about "sent an error and went on sending without a pause, to a server with 1 worker that others keep busy" \
         "the main thread cannot judge a connection that is in the queue whenever it looks: who serves it must look at its deadline, too" \
         "$HERE, \"Deadlines\""
+    needs_dev_tcp
     start_http -t 1 -w 100000
     local status=0 socket
     timeout 70 "$TOOLS/load" -p "$PORT" -c 8 -d 16 -t 60 -w 0 >/dev/null 2>&1 3>&- 4>&- &
@@ -425,6 +426,7 @@ EOT
 # hold COUNT: so many connections that the server has accepted; HELD are their descriptors.
 hold() {
     local fd line
+    needs_dev_tcp
     HELD=()
     while ((${#HELD[@]} < $1)); do
         exec {fd}<>"/dev/tcp/127.0.0.1/$HTTP_PORT"

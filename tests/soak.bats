@@ -60,6 +60,7 @@ expect_balance() {
 
 soak() {
     local fds before_kb after_kb
+    needs_sanitizer "$1"
     about "let 8 polite and 32 hostile clients loose on the server built with -fsanitize=$1, for $SECONDS_LONG s, with SOAK_SEED=$SEED" \
         "the sanitizer tells on stderr what it saw; or something of a connection stays when it has gone" \
         "$HERE, \"Limits\""

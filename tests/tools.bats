@@ -32,6 +32,7 @@ scenario() {
 }
 
 memcheck() {
+    needs_valgrind
     SERVER_WRAP="valgrind -q --error-exitcode=99 --leak-check=full"
     SERVER_WRAP+=" --errors-for-leak-kinds=definite,indirect,possible"
     SLOWNESS=10
@@ -52,6 +53,7 @@ memcheck() {
 @test "step05: memcheck finds no error and no leak" { memcheck; }
 
 @test "step05: memcheck finds no leak when clients stay to the end" {
+    needs_valgrind
     SERVER_WRAP="valgrind -q --error-exitcode=99 --leak-check=full"
     SLOWNESS=10
     about "left idle, stuck and silent clients connected while the server ended" \
@@ -65,6 +67,7 @@ memcheck() {
 }
 
 sanitized() {
+    needs_sanitizer "$1"
     about "ran many kinds of clients against the server built with -fsanitize=$1" \
         "the sanitizer tells on stderr what it saw" "$(basename "$DIRECTORY")/README.md"
     SERVER=$(sanitized_server "$DIRECTORY" "$1") || {
@@ -90,6 +93,7 @@ sanitized() {
 # find that dubious, so that word of theirs is not asked for.
 pool_alone() {
     local program=$BATS_TEST_TMPDIR/pool_test batch=() kind quiet=--report-signal-unlocked=no
+    needs_valgrind
     [[ $STEP != 05 ]] || batch=(-DBATCH)
     if [[ $1 == helgrind ]]; then
         # Newer versions have a kind of error of its own for it, which older ones refuse.

@@ -419,6 +419,7 @@ each() {
 # valgrind_runs PARTS FAULT...
 valgrind_runs() {
     local parts=$1 fault did=$ABOUT_DID
+    needs_valgrind
     SERVER_WRAP="valgrind -q --error-exitcode=99 --leak-check=full --track-fds=yes"
     SERVER_WRAP+=" --errors-for-leak-kinds=definite,indirect,possible"
     SLOWNESS=10
