@@ -10,6 +10,7 @@ setup() {
     cd "$COURSE" || return 1
     unset CC CFLAGS LDFLAGS
     FAKES=$BATS_TEST_TMPDIR/fakes ALL=${PATH#"$BATS_LIBEXEC:"} # there stands another `bats`
+    DOCTOR=tests/doctor WRAP=''
     mkdir "$FAKES"
 }
 
@@ -38,7 +39,7 @@ doctor() {
     local errors=$BATS_TEST_TMPDIR/errors
     STATUS=0
     # shellcheck disable=SC2086 # words
-    SAID=$(PATH=$FAKES:$ALL ${WRAP-} /bin/sh "${DOCTOR:-tests/doctor}" "$@" 2>"$errors" </dev/null) ||
+    SAID=$(PATH=$FAKES:$ALL $WRAP /bin/sh "$DOCTOR" "$@" 2>"$errors" </dev/null) ||
         STATUS=$?
     printf '%s\n' "$SAID"
     cat "$errors"
@@ -246,10 +247,13 @@ exec '"$cc"' "$@"'
     doctor bash
     expect_status 1
     expect problem bash 'not found*' 'sh tests/setup test'
-    fake bash 'echo "4.4.20(1)-release"'
-    doctor bash
-    expect_status 1
-    expect problem bash '4.4.20(1)-release is too old*' '*'
+    local version
+    for version in '4.4.20(1)-release' '5.0.17(1)-release'; do
+        fake bash "echo '$version'"
+        doctor bash
+        expect_status 1
+        expect problem bash "$version is too old*" '*'
+    done
 }
 
 @test "no patch and no ps" {
@@ -391,8 +395,8 @@ int __wrap_socket(int family, int type, int protocol)
 
 @test "a TMPDIR in which nothing can be written" {
     TMPDIR=/proc doctor scratch compiler
-    expect_status 1
-    expect problem scratch '/proc: it cannot be written' '*export TMPDIR=*'
+    expect_status 0
+    expect warning scratch '/proc: it cannot be written*' '*export TMPDIR=*'
     expect ok compiler '*'
 }
 
@@ -403,8 +407,8 @@ int __wrap_socket(int family, int type, int protocol)
     SAID=$($ALONE bash -c 'mount -t tmpfs -o noexec tmpfs "$1" &&
         TMPDIR=$1 sh tests/doctor scratch compiler' - "$BATS_TEST_TMPDIR/noexec") && STATUS=0 || STATUS=$?
     echo "$SAID"
-    expect_status 1
-    expect problem scratch '*/noexec: no program can be started in it*' '*export TMPDIR=*'
+    expect_status 0
+    expect warning scratch '*/noexec: no program can be started in it*' '*export TMPDIR=*'
     expect ok compiler '*'
 }
 
