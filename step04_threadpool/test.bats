@@ -51,8 +51,8 @@ HERE=step04_threadpool/README.md
 threads_at_work() {
     start_server -t "$1" -w 2000000
     probe 'open x*20' 'send x "query\n"' 'arrived x' asleep
-    THREADS=("/proc/$SERVER_PID/task/"*)
-    THREADS=${#THREADS[@]}
+    local tasks=("/proc/$SERVER_PID/task/"*)
+    THREADS=${#tasks[@]}
     kill_servers
 }
 

@@ -37,8 +37,11 @@ expect_log() {
         "$HERE, \"Give back\""
     counted_server
     count_load -c 64 -t 0.3
-    (($(counts recv) * 10 <= REPLIES * 11 + 1280)) ||
-        report "$(counts recv) calls of recv for $REPLIES messages" "hardly more than one each"
+    local recvs
+    recvs=$(count_all recv recvfrom recvmsg readv)
+    ((recvs > 0)) || recvs=$(counts read) # otherwise this is for signals and the like
+    ((recvs * 10 <= REPLIES * 11 + 1280)) ||
+        report "$recvs calls of recv for $REPLIES messages" "hardly more than one each"
     stop_server
 }
 
@@ -241,11 +244,11 @@ expect_log() {
     wait_until 5000 grep -q 'what=accept_paused' "$SERVER_ERR" ||
         report "no line with accept_paused on stderr" "one"
     wait "$probe_pid"
-    accepts=$(counts accept4) waits=$(counts epoll_wait)
+    accepts=$(count_accepts) waits=$(count_waits)
     # It looks again ten times a second.
     local more=$(($(elapsed_ms "$begin") / 25))
     ((accepts <= 200 + more && waits <= 300 + more)) ||
-        report "$accepts calls of accept4 and $waits of epoll_wait" "some dozens"
+        report "$accepts calls of accept and $waits of epoll_wait" "some dozens"
     probe 'visit 10 "hello\n"'
     (($(grep -c 'what=accept_paused' "$SERVER_ERR") <= 3)) ||
         report "$(grep -c accept_paused "$SERVER_ERR") lines about it" "one for each time"
@@ -371,8 +374,10 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
         "shutdown(SHUT_WR) and wait for the client's FIN: a byte that comes to a closed socket brings a reset back" \
         "$HERE, \"Drain\""
     start_server --drain-timeout 60000
-    probe 'within 8000' 'open a rcvbuf=4k' 'pour a max=200k' 'open b' 'echo b "x"' 'signal TERM' \
-        'eof b' 'send a "too late"' 'drink a' 'eof a' 'close a' 'close b' gone
+    # When the server sleeps, a has been told the end as well, in whatever order it tells them.
+    probe 'within 8000' 'open a rcvbuf=4k' 'pour a max=200k' 'arrived a' asleep 'open b' \
+        'echo b "x"' 'signal TERM' 'eof b' asleep 'send a "too late"' 'drink a' 'eof a' \
+        'close a' 'close b' gone
     expect_exit 0
 }
 
@@ -477,7 +482,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
         [[ $line =~ ^time=20[0-9-]+T[0-9:.]+Z\ level=(error|warn|info|debug)\ what=[a-z_]+(\ [a-z_]+=[^ ]+)*$ ]] ||
             report "the line: $line" "time=... level=... what=... and key=value pairs"
     done <"$SERVER_ERR"
-    expect_log 'level=debug what=accepted conn=1'
+    expect_log 'level=debug what=accepted .*conn=[0-9]'
     expect_log 'level=info what=drain'
 }
 
@@ -538,8 +543,8 @@ with_stderr() {
         "$HERE, \"The log\""
     with_stderr '2>&-'
     start_server --log-level debug
-    [[ $(readlink "/proc/$SERVER_PID/fd/2") == /dev/null ]] ||
-        report "descriptor 2 is $(readlink "/proc/$SERVER_PID/fd/2")" "/dev/null"
+    [[ $(readlink "/proc/$SERVER_PID/fd/2") == /dev/* ]] ||
+        report "descriptor 2 is $(readlink "/proc/$SERVER_PID/fd/2")" "/dev/null, or the like"
     stop_server
 }
 

@@ -4,6 +4,16 @@
 # counts NAME: of the server that counted_server started; counts.h lists the names.
 counts() { "$TOOLS/counts" "$BATS_TEST_TMPDIR/counts" "$1"; }
 
+# count_all NAME...: the sum, for calls that serve the same purpose.
+count_all() {
+    local name sum=0
+    for name; do sum=$((sum + $(counts "$name"))); done
+    echo $sum
+}
+
+count_accepts() { count_all accept accept4; }
+count_waits() { count_all epoll_wait epoll_pwait poll ppoll select pselect; }
+
 # counted_server ARGUMENT...: start_server, with its calls counted by name.
 counted_server() {
     SERVER_ENV="LD_PRELOAD=$TOOLS/count.so COUNT_FILE=$BATS_TEST_TMPDIR/counts"
