@@ -461,7 +461,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     about "started the server under nohup, sent it SIGHUP, and sent messages" \
         "a signal that is ignored when the program starts stays ignored; blocked, it would be pending all the same" \
         "$HERE, \"Drain\""
-    SERVER_WRAP=nohup
+    SERVER_WRAP="nohup"
     start_server
     probe 'open a' 'echo a "x"' 'signal HUP' 'echo a "still here"' 'visit 20 "hello"' 'echo a "and here"'
     refute grep 'what=drain' "$SERVER_ERR"

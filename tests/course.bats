@@ -110,7 +110,7 @@ changed_lines() {
 
 @test "the diff from each step to the next stays small" {
     # Of the last one, three quarters are files that are new: HTTP, metrics, limits.
-    local ceilings=(0 560 110 400 5200) i changed
+    local ceilings=(0 560 110 400 5300) i changed
     for i in 1 2 3 4; do
         changed=$(changed_lines "${STEPS[i - 1]}" "${STEPS[i]}")
         echo "${STEPS[i - 1]} to ${STEPS[i]}: $changed lines, at most ${ceilings[i]}"
