@@ -425,7 +425,7 @@ hold() {
     while ((${#HELD[@]} < $1)); do
         exec {fd}<>"/dev/tcp/127.0.0.1/$HTTP_PORT"
         printf 'HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n' >&"$fd"
-        read -r -t $ANSWER_S -u "$fd" line
+        read -r -t "$ANSWER_S" -u "$fd" line
         HELD+=("$fd")
     done
 }
@@ -709,7 +709,7 @@ EOT
     probe 'visit 2 "echo as well"'
     # Who was connected before is answered, too.
     printf 'GET /stats HTTP/1.1\r\nHost: a\r\n\r\n' >&"${HELD[0]}"
-    timeout $ANSWER_S cat <&"${HELD[0]}" >"$BATS_TEST_TMPDIR/held" ||
+    timeout "$ANSWER_S" cat <&"${HELD[0]}" >"$BATS_TEST_TMPDIR/held" ||
         report "a connection from before stays open after its answer" "close"
     grep -q '^HTTP/1.1 200 OK' "$BATS_TEST_TMPDIR/held" &&
         grep -qi $'^Connection: close\r$' "$BATS_TEST_TMPDIR/held" ||
