@@ -63,6 +63,9 @@ endif
 mutants: all tools ## prove the tests: each wrong server must be rejected
 	@tests/mutants/run
 
+wheats: all tools ## prove the tests: each correct server of another design must be accepted
+	@tests/wheats/run
+
 sanitize: tools ## the tests on servers built with sanitizers
 	@tests/run sanitized
 
@@ -82,14 +85,14 @@ figure: $(if $(MEASURE),all tools) ## draw tests/bench/figure.svg; MEASURE=1 mea
 	@tests/bench/figure
 
 format: ## lay out all C code as .clang-format says
-	clang-format -i step*/*.[ch] tests/src/*.[ch] tests/unit/*.c tests/fuzz/*.c
+	clang-format -i step*/*.[ch] tests/src/*.[ch] tests/unit/*.c tests/fuzz/*.c tests/wheats/*.c
 
 clean: ## remove all that was built
 	@for d in $(STEPS) tests; do $(MAKE) -s -C $$d clean; done
-	rm -rf step*/build-* tests/mutants/work
+	rm -rf step*/build-* tests/mutants/work tests/wheats/work
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-.PHONY: all $(STEPS) run tools test check doctor diff mutants sanitize test-long test-repeat \
+.PHONY: all $(STEPS) run tools test check doctor diff mutants wheats sanitize test-long test-repeat \
 	bench count figure format clean help

@@ -179,22 +179,24 @@ allowed_includes() {
     says_nothing awk '
         /^{/ { begin = FNR }
         /^}/ && begin { if (FNR - begin > 70) print FILENAME ":" begin; begin = 0 }
-    ' step*/*.c tests/src/*.c tests/unit/*.c tests/fuzz/*.c
+    ' step*/*.c tests/src/*.c tests/unit/*.c tests/fuzz/*.c tests/wheats/*.c
 }
 
 @test "nothing is left to be done in the sources" {
-    says_nothing grep -nE 'TODO|FIXME|XXX' step*/*.[ch] tests/src/*.[ch] tests/unit/*.c tests/fuzz/*.c
+    says_nothing grep -nE 'TODO|FIXME|XXX' step*/*.[ch] tests/src/*.[ch] tests/unit/*.c tests/fuzz/*.c \
+        tests/wheats/*.c
 }
 
 @test "the C code is laid out as .clang-format says" {
     command -v clang-format >/dev/null || skip "clang-format is not installed"
-    says_nothing clang-format --dry-run step*/*.[ch] tests/src/*.[ch] tests/unit/*.c tests/fuzz/*.c
+    says_nothing clang-format --dry-run step*/*.[ch] tests/src/*.[ch] tests/unit/*.c tests/fuzz/*.c \
+        tests/wheats/*.c
 }
 
 @test "shellcheck finds nothing in the scripts" {
     command -v shellcheck >/dev/null || skip "shellcheck is not installed"
-    local scripts=(tests/setup tests/doctor tests/run tests/diff tests/long tests/repeat tests/soak tests/mutants/run
-        .ci/run .ci/container .ci/machine tests/*.bash tests/bench/*.bash
+    local scripts=(tests/setup tests/doctor tests/run tests/diff tests/long tests/repeat tests/soak
+        tests/mutants/run tests/wheats/run .ci/run .ci/container .ci/machine tests/*.bash tests/bench/*.bash
         tests/bench/ablate tests/bench/count tests/bench/figure tests/bench/grow
         tests/bench/own-cost tests/bench/refresh tests/bench/run tests/bench/table)
     says_nothing shellcheck -x "${scripts[@]}"
@@ -444,7 +446,7 @@ stubs() {
 
 @test "make help lists every target" {
     local target
-    for target in all run test check doctor diff mutants sanitize test-long test-repeat bench count figure format clean help; do
+    for target in all run test check doctor diff mutants wheats sanitize test-long test-repeat bench count figure format clean help; do
         make -s help | grep -q "^$target " || {
             echo "make help does not know $target"
             return 1

@@ -487,7 +487,7 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
         "while answers wait, nothing is read: memory stays where it was, and others are served" \
         "$HERE, \"Limits\""
     start_http
-    # A connection may keep a request and the answers up to the high-water mark: 256 KiB.
+    # A connection may keep a request and some answers, together 256 KiB.
     http_probe 'within 10000' 'open w' 'send w "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' \
         'find w "\r\n\r\nok"' mark 'open p*20 rcvbuf=4096 sndbuf=16384' "flood p $FLOOD" \
         'grew rss max=5120' 'send w "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' \
@@ -599,9 +599,8 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
     about "connected 200 clients that never end their header, 200 that never read and 200 that say nothing, and asked for /healthz" \
         "each is kept within its limits, and none holds a worker" "$HERE, \"Limits\""
     start_http --max-body 16384
-    # KiB: 200 lines and headers; 200 requests and the answers up to the high-water mark;
-    # 600 connections.
-    local bound=$((200 * (8 + 16) + 200 * (8 + 16 + 16 + 160) + 600 * 2))
+    # KiB: 200 lines and headers; 200 that do not read; 600 connections.
+    local bound=$((200 * (8 + 16) + 200 * 256 + 600 * 2))
     PROBE_TIMEOUT=60
     http_probe 'within 20000' 'open w' 'send w "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' \
         'find w "\r\n\r\nok"' mark 'open s*200' \
