@@ -135,3 +135,46 @@ pool_alone() {
         "$COURSE/tests/fuzz/http_parser_fuzz.c" "$DIRECTORY/http_parser.c"
     timeout 60 "$program" "$COURSE/tests/fuzz/corpus/"*
 }
+
+# ---- what the tests say of a server that does wrong -------------------------------
+
+# said KIND: what a failed test says of a server with this fault (src/garble.c).
+said() {
+    STEP='' SERVER=$TOOLS/garble SERVER_ENV=GARBLE=$1
+    about "sent 2,000 bytes" "what this test is about"
+    start_server
+    run_probe 'open a' 'open b' "echo b \"of another client's message\"" 'echo a random:2000' || true
+    kill_servers
+}
+
+# expect_said KIND TEXT...
+expect_said() {
+    local kind=$1 text said
+    shift
+    # Not in $( ): a subshell would start each server as the first.
+    said "$kind" >"$BATS_TEST_TMPDIR/said"
+    said=$(<"$BATS_TEST_TMPDIR/said")
+    for text; do
+        [[ $said == *"$text"* ]] || {
+            echo "not in what is said of bytes that are $kind: $text"
+            echo "$said"
+            return 1
+        }
+    done
+}
+
+@test "a wrong echo: what happened to the bytes is told, and why" {
+    expect_said lost 'byte 1001 of 2000 is wrong: 24 bytes are missing there' 'why    : bytes were dropped'
+    expect_said repeated 'byte 1001 of 2000 is wrong: bytes 977 to 1000 came once more' 'why    : bytes were sent twice'
+    expect_said reordered 'wrong: the bytes from 1025 on overtook those before them' 'why    : what came first'
+    expect_said foreign 'wrong: bytes that b sent' 'why    : two connections share'
+    expect_said invented 'wrong: zero bytes, which nobody sent' 'why    : more was sent than had come'
+    expect_said closed 'the server closed the connection after 1000 of 2000 bytes' 'why    : what this test is about'
+}
+
+@test "a server that crashes: where is told" {
+    SERVER=$TOOLS/garble SERVER_ENV=''
+    notes_crashes || skip "crash.so needs glibc"
+    expect_said crash 'ended by SIGSEGV' 'why    : the server crashed' \
+        'crash  : crash (garble.c:' 'echo_wrongly (garble.c:' 'serve (garble.c:'
+}

@@ -853,6 +853,8 @@ static void tell_origin(const struct conn *conn, const char *bytes, size_t len,
             late ? first + at - here : at - here);
     } else if (sent_find_last(sent, here, bytes, window, &at)) {
         size_t again = sent_match(sent, at, bytes, len);
+        if (again > here - at) /* it goes on from there */
+            again = here - at;
         probe.kind = "repeated";
         if (at + first > here)
             snprintf(to, size, "bytes %zu to %zu came once more", first + at - here,
