@@ -38,5 +38,5 @@ use_sanitizer() {
     SERVER_ENV="ASAN_OPTIONS=exitcode=66:detect_leaks=${2-1} TSAN_OPTIONS=exitcode=66:halt_on_error=1"
     SERVER_ENV+=" UBSAN_OPTIONS=print_stacktrace=1"
     "$SERVER" -h >/dev/null 2>&1 || SERVER_WRAP="setarch -R"
-    SLOWNESS=4
+    SLOWNESS=$((4 * ${PACE:-1}))
 }
