@@ -53,7 +53,7 @@ needs_sanitizer() {
 # leaks, but all else can be seen.
 use_sanitizer() {
     local leaks wrap environment
-    SERVER=$1 SLOWNESS=4
+    SERVER=$1 SLOWNESS=$((4 * ${PACE:-1}))
     for leaks in "${2-1}" 0; do
         for wrap in "" "setarch -R"; do
             SERVER_ENV="ASAN_OPTIONS=exitcode=66:detect_leaks=$leaks TSAN_OPTIONS=exitcode=66:halt_on_error=1"

@@ -893,7 +893,7 @@ expect_usage() {
         "$HERE, \"The command line\""
     start_server -w 500000
     local light=('grew cpu max=30')
-    ((SLOWNESS == 1)) || light=() # valgrind's own work counts, too
+    ((SLOWNESS == PACE)) || light=() # valgrind's own work counts, too
     probe 'open a' mark 'echo a "1"' 'echo a "2"' 'echo a "3"' 'grew clock min=1500' "${light[@]}"
     end_server
 }

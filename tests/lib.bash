@@ -5,6 +5,7 @@
 #   STEP         01 to 05; empty: only the contract is asked of the server
 #   SERVER_WRAP  words before the binary, such as "valgrind -q"; limits grow tenfold
 #   SLOWNESS     how many times longer than usual things may take
+#   PACE         that, because this machine is slow (src/pace.c); tests/run measures it
 #   SERVER_ENV   words VAR=value for its environment, such as LD_PRELOAD=...
 #   CHECK_EXIT   not empty: every test asks for exit status 0, where valgrind and the
 #                sanitizers say what they found; SERVER_WRAP implies it
@@ -30,9 +31,11 @@ elif [[ -n ${SERVER-} && $SERVER != /* ]]; then
 fi
 SERVER=${SERVER-}
 
-# A server under valgrind or a sanitizer runs in slow motion.
+# A server under valgrind or a sanitizer runs in slow motion, and so does all on a slow machine.
+PACE=${PACE:-1}
 SLOWNESS=${SLOWNESS:-1}
 [[ -z ${SERVER_WRAP-} ]] || ((SLOWNESS > 1)) || SLOWNESS=10
+SLOWNESS=$((SLOWNESS * PACE))
 
 START_LIMIT_MS=5000
 STOP_LIMIT_MS=2500 # the contract says 2 s

@@ -35,7 +35,7 @@ memcheck() {
     needs_valgrind
     SERVER_WRAP="valgrind -q --error-exitcode=99 --leak-check=full"
     SERVER_WRAP+=" --errors-for-leak-kinds=definite,indirect,possible"
-    SLOWNESS=10
+    SLOWNESS=$((10 * PACE))
     about "ran many kinds of clients against the server under valgrind" \
         "valgrind tells on stderr what it saw" "$(basename "$DIRECTORY")/README.md"
     start_server
@@ -55,7 +55,7 @@ memcheck() {
 @test "step05: memcheck finds no leak when clients stay to the end" {
     needs_valgrind
     SERVER_WRAP="valgrind -q --error-exitcode=99 --leak-check=full"
-    SLOWNESS=10
+    SLOWNESS=$((10 * PACE))
     about "left idle, stuck and silent clients connected while the server ended" \
         "the main thread knows all connections, and frees them" \
         "step05_final/README.md, \"Drain\""

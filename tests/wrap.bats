@@ -422,7 +422,7 @@ valgrind_runs() {
     needs_valgrind
     SERVER_WRAP="valgrind -q --error-exitcode=99 --leak-check=full --track-fds=yes"
     SERVER_WRAP+=" --errors-for-leak-kinds=definite,indirect,possible"
-    SLOWNESS=10
+    SLOWNESS=$((10 * PACE))
     shift
     for fault; do
         ABOUT_DID="$did ($fault)"
