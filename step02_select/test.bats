@@ -133,7 +133,7 @@ has_connections() { (($(fd_count) >= START_FDS + $1)); }
     ! step_at_least 04 || few=(-t 2) # or there were a worker for each
     start_server "${few[@]}"
     start_load -c 4 -s 65536 -d 16 -t 3 -w 0
-    wait_until 5000 has_connections 4
+    wait_until 20000 has_connections 4
     probe 'within 5000' 'visit 1 "hello"' 'visit 20 "hello"'
     expect_alive
     stop_server

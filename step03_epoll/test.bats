@@ -114,5 +114,5 @@ two_cores_wanted() {
     start_server -c 300000 || return 1
     probe 'open x*4' 'send x "query\n"' 'within 15000' 'expect x "query\n"' &
     probe_pid=$!
-    wait_until 10000 computed_together && wait "$probe_pid"
+    wait_until 20000 computed_together && wait "$probe_pid"
 }

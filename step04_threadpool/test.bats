@@ -30,7 +30,7 @@ HERE=step04_threadpool/README.md
     start_server -t 4 -c 300000
     probe 'open x*4' 'send x "query\n"' 'within 15000' 'expect x "query\n"' &
     local probe_pid=$!
-    wait_until 10000 computed_together || report "never two threads at a time" "two or more"
+    wait_until 20000 computed_together || report "never two threads at a time" "two or more"
     wait "$probe_pid"
     stop_server
 }
@@ -276,7 +276,7 @@ queued_ones_are_answered() {
     # They stay to the end.
     probe 'open a*50' 'within 15000' gone &
     local probe_pid=$!
-    wait_until 5000 accepts_more_than 2000 ||
+    wait_until 20000 accepts_more_than 2000 ||
         report "$(counts accept4) accepts" "more than 2,000" ||
         past_the_wall few_accepts
     stop_server

@@ -53,7 +53,7 @@ expect_log() {
     start_server -t 1
     timeout 20 "$TOOLS/load" -p "$PORT" -c 4 -s 1048576 -d 4 -t 3 -w 0 >/dev/null 3>&- 4>&- &
     STARTED_PIDS+=($!)
-    wait_until 5000 has_connections 4
+    wait_until 20000 has_connections 4
     probe 'within 5000' 'visit 20 "hello"'
     stop_server
 }
@@ -81,7 +81,7 @@ expect_log() {
     start_server -t 1 -w 50000
     timeout 20 "$TOOLS/load" -p "$PORT" -c 1 -s 1048576 -d 4 -t 8 -w 0 >/dev/null 2>&1 3>&- 4>&- &
     STARTED_PIDS+=($!)
-    wait_until 5000 has_connections 1
+    wait_until 20000 has_connections 1
     probe 'within 10000' 'visit 1 "hello"' mark 'open a' 'echo a "1"' 'echo a "2"' 'echo a "3"' \
         'echo a "4"' 'echo a "5"' 'grew clock max=2000'
 }
@@ -171,7 +171,7 @@ expect_log() {
     probe 'within 20000' 'open i' 'open p rcvbuf=4096 sndbuf=16384' 'pour p' \
         'echo i "hello\n"' gone &
     local probe_pid=$!
-    wait_until 15000 grep -q 'what=timeout .*kind=write' "$SERVER_ERR" ||
+    wait_until 20000 grep -q 'what=timeout .*kind=write' "$SERVER_ERR" ||
         report "no line with kind=write on stderr" "one"
     expect_fds $((base + 1))
     stop_server
@@ -241,7 +241,7 @@ expect_log() {
     begin=$(now_ms)
     probe 'open a*60' 'open w' 'silent w 300' &
     local probe_pid=$!
-    wait_until 5000 grep -q 'what=accept_paused' "$SERVER_ERR" ||
+    wait_until 20000 grep -q 'what=accept_paused' "$SERVER_ERR" ||
         report "no line with accept_paused on stderr" "one"
     wait "$probe_pid"
     accepts=$(count_accepts) waits=$(count_waits)
@@ -393,7 +393,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
         timeout 40 "$TOOLS/load" -p "$PORT" -c 1 -t 30 -w 0 >/dev/null 2>&1 3>&- 4>&- &
         STARTED_PIDS+=($!)
     done
-    wait_until 5000 both_accepted || report "$(<"$SERVER_ERR")" "two lines with what=accepted"
+    wait_until 20000 both_accepted || report "$(<"$SERVER_ERR")" "two lines with what=accepted"
     kill -TERM "$SERVER_PID"
     expect_exit 0 8000
 }

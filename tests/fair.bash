@@ -1,5 +1,5 @@
-# fair.bash - the limit of a wait counts only the time in which the server, and this shell,
-# could run. src/fair.h says why and how; it does the same for the clients.
+# fair.bash - the limit of a wait counts only the time in which the server could run.
+# src/fair.h says why and how; it does the same for the clients.
 # shellcheck shell=bash
 
 FAIR_SHARE_MIN=20       # a limit ends after so many times its length at the latest
@@ -9,15 +9,14 @@ FAIR_WITHHELD_US=10000  # less is as good as nothing
 # A limit is a few variables of who waits: LIMIT_US, BEGAN_US, UNTIL_US and ACCOUNT.
 
 # take_account: when it was taken, the CPU time that the server has had, and how long its
-# threads and this shell have waited for a core, in µs. (/proc/PID/task/TID/schedstat has ns.)
+# threads have waited for a core, in µs. (/proc/PID/task/TID/schedstat has ns.)
 take_account() {
     local file cpu delay used=0 waited=0
     for file in "/proc/${SERVER_PID:-none}/task/"*/schedstat; do
         read -r cpu delay _ <"$file" || continue
         used=$((used + cpu)) waited=$((waited + delay))
     done
-    read -r _ delay _ <"/proc/$BASHPID/schedstat" || delay=0
-    ACCOUNT=("${EPOCHREALTIME/[.,]/}" $((used / 1000)) $(((waited + delay) / 1000)))
+    ACCOUNT=("${EPOCHREALTIME/[.,]/}" $((used / 1000)) $((waited / 1000)))
 } 2>/dev/null
 
 # withheld_us: sets WITHHELD_US, how much of the time since the account was withheld.

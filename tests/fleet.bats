@@ -70,7 +70,7 @@ start_proxy() {
         </dev/null >"$BATS_TEST_TMPDIR/haproxy.out" 2>&1 3>&- 4>&- &
     PROXY_PID=$!
     STARTED_PIDS+=("$PROXY_PID")
-    wait_until 5000 test -s "$port_file"
+    wait_until 20000 test -s "$port_file"
     read -r PROXY_PORT <"$port_file"
 }
 
@@ -104,7 +104,7 @@ restart_instance() {
         report "it said 503 to fewer than $FALL checks" "$FALL or more before it ended" || return 1
     start_instance "$i" -p "${FLEET_PORT[i]}" --http "${FLEET_HTTP[i]}" || return 1
     [[ ${FLEET_PID[i]} != "$pid" ]] || report "the same process" "another one" || return 1
-    wait_until 10000 has_served "$i" ||
+    wait_until 60000 has_served "$i" ||
         report "started again, server $i has answered fewer than 20 requests" "it has its share again"
 }
 
@@ -117,7 +117,7 @@ start_fleet() {
     PORT='' HTTP_PORT=$PROXY_PORT
     steady -m fleet -c 16 -t 600
     for ((i = 0; i < FLEET; i++)); do
-        wait_until 10000 has_served "$i" ||
+        wait_until 60000 has_served "$i" ||
             report "server $i has answered fewer than 20 requests" "each has its share" || return 1
     done
 }

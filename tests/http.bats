@@ -16,7 +16,7 @@ expect_log() {
 
 # wait_for_log REGEX
 wait_for_log() {
-    wait_until 8000 grep -q -- "$1" "$SERVER_ERR" || report "no line with $1 on stderr" "one"
+    wait_until 20000 grep -q -- "$1" "$SERVER_ERR" || report "no line with $1 on stderr" "one"
 }
 
 # ---- by the letter of the RFCs ----------------------------------------------------
@@ -393,8 +393,8 @@ EOT
     for i in {1..150}; do lines+=('send a "x"' 'silent b 100'); done
     http_probe 'open b' 'open a' 'send a "x\r\n"' 'find a "HTTP/1.1 400 "' "${lines[@]}" gone 2>/dev/null &
     local probe_pid=$!
-    wait_until 15000 grep -q 'what=timeout .*kind=linger' "$SERVER_ERR" ||
-        report "no line with kind=linger on stderr" "one within 15 s"
+    wait_until 20000 grep -q 'what=timeout .*kind=linger' "$SERVER_ERR" ||
+        report "no line with kind=linger on stderr" "one within 20 s"
     fetch /metrics "$BATS_TEST_TMPDIR/metrics"
     (($(metric 'server_timeouts_total{kind="linger"}' "$BATS_TEST_TMPDIR/metrics") == 1)) ||
         report "$(grep linger "$BATS_TEST_TMPDIR/metrics")" "1"
@@ -1092,7 +1092,7 @@ a method | 9110 9.1 | "\x1b[2J / HTTP/1.1\r\n" HOST END => 400 closed
 only bytes | 9112 3 | "\xff\x80\x1b\x07\n" => 400 closed
 EOT
     # 12 cases, and the question after 2 of them.
-    wait_until 2000 eval '(($(grep -c what=request "$SERVER_ERR") >= 14))' ||
+    wait_until 10000 eval '(($(grep -c what=request "$SERVER_ERR") >= 14))' ||
         report "$(grep -c what=request "$SERVER_ERR") lines" "14, also for what is refused"
     expect_logfmt
     expect_log '\\x1[bB]'

@@ -6,7 +6,8 @@
  *   - a thread of the server was ready to run and waited for a core (run delay, the
  * second number of /proc/PID/task/TID/schedstat), unless the server itself kept the cores
  * busy;
- *   - we waited for one, and so would have seen an answer too late;
+ *   - we waited for one though we had something to do (who only waits, and looks once
+ * more before the time is said to be over, loses nothing by waking up late);
  *   - a hypervisor withheld the cores (steal time, /proc/stat);
  *   - we asked to sleep for a moment and woke up much later: the machine was suspended.
  *
@@ -36,10 +37,12 @@
                             */
 #define FAIR_SAMPLE_MS 100 /* how often we ask what was withheld */
 #define FAIR_SLICE_MS                                                                    \
-    100                /* no sleep is longer, or we could not tell how late it ended     \
-                        */
-#define FAIR_COST 20   /* no more than this part of our time goes into asking */
-#define FAIR_TICK_MS 4 /* a sleep that ends so late is not late */
+    100              /* no sleep is longer, or we could not tell how late it ended       \
+                      */
+#define FAIR_COST 20 /* no more than this part of our time goes into asking */
+#define FAIR_RECENT_MS 3000   /* a delay is known after so long at the latest */
+#define FAIR_SUSPENDED_MS 500 /* less may be the timers of the kernel */
+#define FAIR_TICK_MS 4        /* no sleep need be shorter */
 
 /* What has been withheld since the process, or the machine, began; ns. */
 struct fair_account {
@@ -52,8 +55,10 @@ static struct {
     int cores;
     int64_t sampled_ns; /* the wall clock, and... */
     int64_t fair_ns;    /* ... this clock, at the last sample */
+    int64_t least_ns;   /* what it must have counted by then */
+    int64_t recent_ns;  /* what it has counted that may turn out to have been withheld */
     int64_t next_ns;    /* when the next one is due */
-    int64_t late_ns;    /* how much too late a sleep of ours has ended since, at most */
+    int64_t late_ns; /* how much too late our sleeps without an event ended since then */
     struct fair_account account;
 } fair = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -138,12 +143,11 @@ static inline int64_t fair_withheld(
 {
     int64_t had = wall * fair.cores;
     int64_t used = fair_grown(before->server_cpu, after->server_cpu, had);
-    int64_t delay = fair_grown(before->server_delay, after->server_delay, wall);
-    int64_t own = fair_grown(before->own_delay, after->own_delay, wall);
+    int64_t delay = fair_grown(before->server_delay, after->server_delay, INT64_MAX);
     int64_t stolen = fair_grown(before->stolen, after->stolen, wall);
     double others = had > 0 ? (double)(had - used) / (double)had : 0;
 
-    return (int64_t)((double)delay * others) + own + stolen;
+    return (int64_t)((double)delay * others) + stolen;
 }
 
 /* Lock held. */
@@ -151,14 +155,26 @@ static inline void fair_sample(void)
 {
     int64_t now = fair_wall_ns();
     struct fair_account account = fair_ask();
-    /* Late by a run delay is not late twice; late by a suspension is. */
+    /* If our sleeps ended much later than our run delay explains, the machine was
+     * suspended; if we had more of it, we waited with something to do. */
     int64_t own = fair_grown(fair.account.own_delay, account.own_delay, INT64_MAX);
-    int64_t late = fair.late_ns > own ? fair.late_ns - own : 0;
-    int64_t wall = fair_grown(fair.sampled_ns + late, now, INT64_MAX);
-    int64_t withheld = fair_withheld(&fair.account, &account, wall);
-    int64_t share = wall / FAIR_SHARE_MIN;
+    int64_t suspended =
+        fair.late_ns > own + FAIR_SUSPENDED_MS * 1000000LL ? fair.late_ns - own : 0;
+    int64_t waited = own > fair.late_ns ? own - fair.late_ns : 0;
+    int64_t wall = fair_grown(fair.sampled_ns + suspended, now, INT64_MAX);
+    int64_t withheld = fair_withheld(&fair.account, &account, wall) + waited;
 
-    fair.fair_ns += wall - withheld > share ? wall - withheld : share;
+    /* The kernel adds a delay when it is over, so it may be of time that was counted. */
+    fair.recent_ns += wall;
+    if (withheld > fair.recent_ns)
+        withheld = fair.recent_ns;
+    fair.recent_ns -= withheld;
+    if (fair.recent_ns > FAIR_RECENT_MS * 1000000LL)
+        fair.recent_ns = FAIR_RECENT_MS * 1000000LL;
+    fair.least_ns += wall / FAIR_SHARE_MIN;
+    fair.fair_ns += wall - withheld;
+    if (fair.fair_ns < fair.least_ns)
+        fair.fair_ns = fair.least_ns;
     fair.account = account;
     fair.sampled_ns = now;
     fair.late_ns = 0;
@@ -216,16 +232,15 @@ static inline int fair_slice(int64_t until_ms)
                                  : FAIR_TICK_MS;
 }
 
-/* Tells that a sleep of `asked_ms`, or less, began at `began_ns`. */
-static inline void fair_woke(int64_t began_ns, int64_t asked_ms)
+/* Tells that a sleep of asked_us, which began at began_ns, ended without an event. */
+static inline void fair_woke(int64_t began_ns, int64_t asked_us)
 {
-    int64_t late = fair_wall_ns() - began_ns - (asked_ms + FAIR_TICK_MS) * 1000000;
+    int64_t late = fair_wall_ns() - began_ns - asked_us * 1000;
 
     if (late <= 0)
         return;
     pthread_mutex_lock(&fair.lock);
-    if (fair.late_ns < late)
-        fair.late_ns = late;
+    fair.late_ns += late;
     pthread_mutex_unlock(&fair.lock);
 }
 
@@ -237,7 +252,8 @@ static inline int fair_poll(struct pollfd *polls, nfds_t count, int64_t until_ms
         int asked_ms = over ? 0 : fair_slice(until_ms);
         int64_t began_ns = fair_wall_ns();
         int ready = poll(polls, count, asked_ms);
-        fair_woke(began_ns, asked_ms);
+        if (ready == 0)
+            fair_woke(began_ns, asked_ms * 1000);
         if (ready != 0 || over)
             return ready;
     }
@@ -248,7 +264,7 @@ static inline void fair_pause(int us)
     int64_t began_ns = fair_wall_ns();
 
     usleep((useconds_t)us);
-    fair_woke(began_ns, us / 1000);
+    fair_woke(began_ns, us);
 }
 
 /* For finding limits that are too tight: where LIMITS_LOG names a file, a line for a

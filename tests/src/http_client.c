@@ -1341,9 +1341,11 @@ static void run_all(void)
         if (alive == 0)
             return;
         int64_t began_ns = fair_wall_ns();
-        if (poll(polls, client.at_once, (int)timeout_ms) < 0 && errno != EINTR)
+        int ready = poll(polls, client.at_once, (int)timeout_ms);
+        if (ready < 0 && errno != EINTR)
             give_up("poll: %s", strerror(errno));
-        fair_woke(began_ns, timeout_ms);
+        if (ready == 0)
+            fair_woke(began_ns, timeout_ms * 1000);
         bool late = now_ms() - now > timeout_ms + LATE_MS;
         now = now_ms();
         for (size_t i = 0; i < client.at_once; i++)
