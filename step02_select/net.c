@@ -55,7 +55,7 @@ int net_listen(const struct sockaddr_storage *address)
     socklen_t length = address->ss_family == AF_INET ? sizeof(struct sockaddr_in)
                                                      : sizeof(struct sockaddr_in6);
     if (set_options(fd) < 0 || bind(fd, (const struct sockaddr *)address, length) < 0 ||
-        listen(fd, SOMAXCONN) < 0) {
+        listen(fd, NET_BACKLOG) < 0) {
         int reason = errno; /* close may change it */
         close(fd);
         errno = reason;

@@ -12,6 +12,10 @@
 /* Enough for "[", an IPv6 address, "]:", a port and the final NUL. */
 #define NET_NAME_MAX 64
 
+/* How many clients may wait to be accepted; at most as many as net.core.somaxconn says
+ * (listen(2)). SOMAXCONN is the same in glibc, but 128 in musl. */
+#define NET_BACKLOG 4096
+
 /* Turns numeric text and a port into a socket address. False: it is neither an
  * IPv4 nor an IPv6 address (inet_pton(3)); names are not looked up. */
 bool net_parse_address(const char *text, unsigned port, struct sockaddr_storage *address);

@@ -641,7 +641,7 @@ static bool accept_the_last_of(struct server *server, struct listener *listener)
     enum accepted accepted = ACCEPTED_ENOUGH;
 
     /* No more than the queue held; or those who keep coming would keep us. */
-    for (int i = 0; i <= SOMAXCONN / ACCEPTS_PER_WAKEUP; i++)
+    for (int i = 0; i <= NET_BACKLOG / ACCEPTS_PER_WAKEUP; i++)
         if ((accepted = accept_clients(server, listener)) != ACCEPTED_ENOUGH)
             break;
     return accepted != ACCEPTED_UNTIL_SHORT;

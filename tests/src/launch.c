@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define LISTENER 3
@@ -29,6 +30,16 @@ static void reset_signals(void)
         signal(number, SIG_DFL); /* fails for SIGKILL and SIGSTOP, which is as well */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* By its number, for musl knows no close_range; kernels before 5.9 have none, and some
+ * containers forbid it. */
+static void close_from(int first)
+{
+    if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+        return;
+    for (long fd = sysconf(_SC_OPEN_MAX) - 1; fd >= first; fd--)
+        close((int)fd);
 }
 
 static bool listen_as_descriptor_3(const char *port_file)
@@ -58,7 +69,7 @@ int main(int argc, char *argv[])
     bool without_stdin = false, listens = false;
     int option;
 
-    close_range(LISTENER, ~0U, 0);
+    close_from(LISTENER);
     /* +: the options of the command are not ours. */
     while ((option = getopt(argc, argv, "+il:")) != -1) {
         if (option == 'i')
@@ -75,7 +86,7 @@ int main(int argc, char *argv[])
         return usage();
     reset_signals();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    close_range(listens ? LISTENER + 1 : LISTENER, ~0U, 0);
+    close_from(listens ? LISTENER + 1 : LISTENER);
     if (without_stdin)
         close(0);
     execvp(argv[optind], argv + optind);

@@ -14,6 +14,7 @@
 #undef _FORTIFY_SOURCE /* or the headers would bring their own recv */
 #define _GNU_SOURCE
 #include "counts.h"
+#include "libc.h"
 
 #include <dlfcn.h>
 #include <poll.h>

@@ -66,6 +66,7 @@
 #undef _FORTIFY_SOURCE /* or the headers would bring their own recv */
 #define _GNU_SOURCE
 #include "counts.h"
+#include "libc.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -208,14 +209,11 @@ static unsigned long parse_number(const char *text, const char *item)
 
 static int parse_errno(const char *name, const char *item)
 {
-    for (int e = 1; name != NULL && e < 200; e++) {
-        const char *known = strerrorname_np(e);
+    int error = name == NULL ? 0 : errno_named(name);
 
-        if (known != NULL && strcmp(known, name) == 0)
-            return e;
-    }
-    reject(item);
-    return 0;
+    if (error == 0)
+        reject(item);
+    return error;
 }
 
 static enum point parse_point(const char *name, const char *item)
@@ -794,12 +792,6 @@ int epoll_ctl(int ep, int op, int fd, struct epoll_event *event)
 }
 
 /* ---- memory ---- */
-
-/* glibc's own entries: dlsym itself allocates, so it cannot be asked here. */
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t count, size_t size);
-extern void *__libc_realloc(void *memory, size_t size);
-extern void *__libc_memalign(size_t alignment, size_t size);
 
 static bool out_of_memory(void)
 {

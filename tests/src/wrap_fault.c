@@ -23,6 +23,7 @@
 #undef _FORTIFY_SOURCE
 #define _GNU_SOURCE
 #include "counts.h"
+#include "libc.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -86,14 +87,11 @@ static unsigned long parse_times(const char *text)
 
 static int parse_errno(const char *name)
 {
-    for (int e = 1; name != NULL && e < 200; e++) {
-        const char *known = strerrorname_np(e);
+    int error = name == NULL ? 0 : errno_named(name);
 
-        if (known != NULL && strcmp(known, name) == 0)
-            return e;
-    }
-    reject("no such errno");
-    return 0;
+    if (error == 0)
+        reject("no such errno");
+    return error;
 }
 
 __attribute__((constructor)) static void start(void)
