@@ -30,10 +30,11 @@
 /* Calls by name; how many descriptors select and poll were asked about; then, by
  * preload_fault.c (see there), what it injected, in all and by kind, how often memory was
  * asked for since listen(), and how many calls would wait though readiness was asked for;
- * then, by wrap_fault.c, what our own objects took and gave
- * back. No futex: a mutex or a condition variable reaches it by
- * an inline system call of libc, which no preloaded function sees. `perf stat -e
- * 'syscalls:sys_enter_futex'` does. */
+ * then, by wrap_fault.c and preload_heap.c, what was taken and given back; then, by
+ * preload_count.c, how many threads are in a call that only waits for time to pass, and
+ * by preload_clock.c, how many limits it shortened. No futex: a mutex or a condition
+ * variable reaches it by an inline system call of libc, which no preloaded function sees.
+ * `perf stat -e 'syscalls:sys_enter_futex'` does. */
 /* One line for each kind of call. */
 /* clang-format off */
 #define COUNTS_LIST(X)                                                                   \
@@ -45,7 +46,8 @@
     X(injected) X(injected_accept) X(injected_recv) X(injected_send) X(injected_wait)    \
     X(injected_sleep) X(injected_malloc) X(injected_other) X(allocations)                \
     X(blocking_though_asked)                                                             \
-    X(blocks_taken) X(blocks_freed) X(fds_opened) X(fds_closed)
+    X(blocks_taken) X(blocks_freed) X(fds_opened) X(fds_closed)                          \
+    X(bytes_taken) X(bytes_freed) X(sleeping) X(shortened)
 /* clang-format on */
 
 #define COUNTS_ENUM(name) COUNT_##name,

@@ -21,6 +21,7 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 
 typedef void function(void);
 
@@ -48,16 +49,36 @@ static function *next(function *_Atomic *known, const char *name)
 }
 
 /* Defines NAME, which counts itself under COUNTED and calls the real NAME. */
-#define COUNTED_ASKING(counted, asked, type, name, params, args)                         \
+#define COUNTED_AS(counted, type, name, params, args)                                    \
     type name params                                                                     \
     {                                                                                    \
         static function *_Atomic known;                                                  \
         counts_add(counts, COUNT_##counted, 1);                                          \
-        counts_add(counts, COUNT_watched, (uint64_t)(asked));                            \
         return ((type(*) params)next(&known, #name))args;                                \
     }
-#define COUNTED_AS(counted, type, name, params, args)                                    \
-    COUNTED_ASKING(counted, 0, type, name, params, args)
+/* The same, for a call that waits for some descriptors, or, asked about none, until time
+ * has passed. `sleeping` goes up and down. */
+#define COUNTED_ASKING(counted, asked, type, name, params, args)                         \
+    type name params                                                                     \
+    {                                                                                    \
+        static function *_Atomic known;                                                  \
+        uint64_t sleeps = (asked) == 0;                                                  \
+        counts_add(counts, COUNT_##counted, 1);                                          \
+        counts_add(counts, COUNT_watched, (uint64_t)(asked));                            \
+        counts_add(counts, COUNT_sleeping, sleeps);                                      \
+        type result = ((type(*) params)next(&known, #name))args;                         \
+        counts_add(counts, COUNT_sleeping, -sleeps);                                     \
+        return result;                                                                   \
+    }
+#define SLEEPING(type, name, params, args)                                               \
+    type name params                                                                     \
+    {                                                                                    \
+        static function *_Atomic known;                                                  \
+        counts_add(counts, COUNT_sleeping, 1);                                           \
+        type result = ((type(*) params)next(&known, #name))args;                         \
+        counts_add(counts, COUNT_sleeping, (uint64_t)-1);                                \
+        return result;                                                                   \
+    }
 #define COUNTED(type, name, params, args) COUNTED_AS(name, type, name, params, args)
 
 COUNTED(int, accept, (int fd, __SOCKADDR_ARG addr, socklen_t *len), (fd, addr, len))
@@ -104,6 +125,14 @@ COUNTED_ASKING(ppoll, len, int, ppoll,
     (struct pollfd * fds, nfds_t len, const struct timespec *timeout,
         const sigset_t *mask),
     (fds, len, timeout, mask))
+
+SLEEPING(
+    int, nanosleep, (const struct timespec *time, struct timespec *left), (time, left))
+SLEEPING(int, clock_nanosleep,
+    (clockid_t clock, int flags, const struct timespec *time, struct timespec *left),
+    (clock, flags, time, left))
+SLEEPING(int, usleep, (useconds_t time_us), (time_us))
+SLEEPING(unsigned, sleep, (unsigned seconds), (seconds))
 
 COUNTED(int, close, (int fd), (fd))
 COUNTED(int, shutdown, (int fd, int how), (fd, how))
