@@ -33,6 +33,8 @@
  * nothing to clean up that the kernel would not, except that a server we stopped must
  * go on.
  */
+#include "counts.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -55,6 +57,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -80,6 +83,8 @@
 #define FIND_MAX (1 << 20)   /* bytes that `find` looks through */
 #define POLL_PAUSE_US 2000   /* between two looks at /proc */
 #define VANISH_BURST 64      /* clients between two that wait for their echo */
+#define IDLE_MS 100          /* as long does `idle` look */
+#define IDLE_WAKEUP_MS 5     /* a server that waits need not wake more often */
 #define PAST_MAX 64          /* closed connections whose bytes are still recognized */
 #define MORE_MAX (256 << 10) /* bytes read after a wrong one, to see what happened */
 #define MORE_QUIET_MS 100    /* ... unless nothing comes for so long */
@@ -123,12 +128,23 @@ struct plan {
     bool half_closes; /* once all is sent */
     bool patient;     /* the deadline starts again whenever bytes move */
     bool discards;    /* whatever comes is skipped */
-    enum end end;     /* wanted after the last byte */
+    bool may_end; /* the server may end the connection before, and must do one of both */
+    enum end end; /* wanted after the last byte */
     int send_flags;
     size_t send_max, recv_max;
 };
 
-enum gauge { GAUGE_CLOCK, GAUGE_CPU, GAUGE_FDS, GAUGE_RSS, GAUGE_THREADS, GAUGES };
+enum gauge {
+    GAUGE_CLOCK,
+    GAUGE_CPU,
+    GAUGE_FDS,
+    GAUGE_RSS,
+    GAUGE_THREADS,
+    GAUGE_CHILDREN,
+    GAUGE_BLOCKS,
+    GAUGE_BYTES,
+    GAUGES
+};
 
 static struct {
     struct sockaddr_storage address;
@@ -142,8 +158,9 @@ static struct {
     int64_t began_ms;       /* of the limit that runs, by the fair clock */
     int64_t used_ms;        /* of its limits the one that was used most; how much */
     int used_within_ms;
-    const char *line;    /* the one that runs */
-    bool server_stopped; /* by us */
+    const char *line;      /* the one that runs */
+    bool server_stopped;   /* by us */
+    struct counts *counts; /* of the server, if PROBE_COUNTS names their file */
     long long mark[GAUGES];
     int64_t fair_mark_ms;   /* the fair clock then */
     long long late_from_ms; /* later than that we can no longer judge; 0: always */
@@ -739,6 +756,9 @@ static void plan_late(
         wanted, "%sthe connection was still open after %d ms", name, probe.within_ms);
 }
 
+static void see_end(
+    const struct plan *plan, const struct group *group, struct conn *conn, int error);
+
 static bool send_some(
     const struct plan *plan, const struct group *group, struct conn *conn)
 {
@@ -756,6 +776,10 @@ static bool send_some(
     ssize_t n = send(conn->fd, piece, len, plan->send_flags);
     if (n < 0 && errno == EAGAIN)
         return false;
+    if (n < 0 && (errno == EPIPE || errno == ECONNRESET) && plan->may_end) {
+        see_end(plan, group, conn, errno);
+        return true;
+    }
     if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
         plan_wrong(plan, group, conn, true);
     if (n < 0)
@@ -930,6 +954,11 @@ static void see_end(
 {
     if (error && error != ECONNRESET && error != EPIPE)
         script_wrong("recv: %s", strerror(error));
+    if (plan->may_end) {
+        conn->ended = true;
+        conn->sent = conn->came = plan->source.len;
+        return;
+    }
     bool too_early = plan->reads && conn->came < plan->source.len;
     if (too_early || (error && plan->end != END_ANY))
         plan_wrong(plan, group, conn, error != 0);
@@ -1118,7 +1147,7 @@ struct look {
     long long threads;  /* the sum of their numbers */
 };
 
-static long long switches_of(const char *task)
+static long long switches_of(const char *task, bool with_involuntary)
 {
     char path[320], line[128];
     long long switches = 0, some;
@@ -1129,7 +1158,8 @@ static long long switches_of(const char *task)
         return 0;
     while (fgets(line, sizeof line, file))
         if (sscanf(line, "voluntary_ctxt_switches: %lld", &some) == 1 ||
-            sscanf(line, "nonvoluntary_ctxt_switches: %lld", &some) == 1)
+            (with_involuntary &&
+                sscanf(line, "nonvoluntary_ctxt_switches: %lld", &some) == 1))
             switches += some;
     fclose(file);
     return switches;
@@ -1151,7 +1181,7 @@ static struct look look_at_server(void)
             task->d_name);
         if (!read_stat(path, fields, sizeof fields) || !strchr("STt", fields[0]))
             look.asleep = false;
-        look.switches += switches_of(task->d_name);
+        look.switches += switches_of(task->d_name, true);
         look.threads += atoll(task->d_name);
     }
     closedir(tasks);
@@ -1250,6 +1280,11 @@ static void do_expect(const struct command *command)
 static void do_echo(const struct command *command)
 {
     run_text(command, (struct plan){.sends = true, .reads = true});
+}
+
+static void do_echo_or_end(const struct command *command)
+{
+    run_text(command, (struct plan){.sends = true, .reads = true, .may_end = true});
 }
 
 static void do_eof(const struct command *command)
@@ -1762,6 +1797,38 @@ static void do_asleep(const struct command *command)
     wait_asleep();
 }
 
+/* How often its threads have gone to sleep, in all. */
+static long long server_wakeups(void)
+{
+    DIR *tasks = open_server_dir("task");
+    struct dirent *task;
+    long long wakeups = 0;
+
+    if (!tasks)
+        server_wrong("a running server", "the server process has ended");
+    while ((task = readdir(tasks)))
+        if (task->d_name[0] != '.')
+            wakeups += switches_of(task->d_name, false);
+    closedir(tasks);
+    return wakeups;
+}
+
+/* A loop that turns without a pause never sleeps; one that sleeps for a moment, to look
+ * again, wakes all the time. However busy the machine is, who has nothing to do does
+ * neither. */
+static void do_idle(const struct command *command)
+{
+    int time_ms = command->count > 1 ? (int)size_of(word_at(command, 1)) : IDLE_MS;
+
+    wait_asleep();
+    long long began_ms = now_ms(), before = server_wakeups();
+    poll(NULL, 0, time_ms);
+    long long woken = server_wakeups() - before, took_ms = now_ms() - began_ms;
+    if (woken > took_ms / IDLE_WAKEUP_MS)
+        server_wrong("a server that waits until there is something to do",
+            "it woke up %lld times in %lld ms with nothing to do", woken, took_ms);
+}
+
 static void do_gone(const struct command *command)
 {
     int64_t until_ms = deadline();
@@ -1822,6 +1889,53 @@ static long long server_rss_kib(void)
     return pages < 0 ? -1 : pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+/* Child processes, those included that have ended and were not waited for. */
+static long long server_children(void)
+{
+    DIR *tasks = open_server_dir("task");
+    struct dirent *task;
+    long long count = 0;
+
+    if (!tasks)
+        return -1;
+    while ((task = readdir(tasks))) {
+        char path[320];
+        int child;
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s/children", (int)server_pid(),
+            task->d_name);
+        FILE *file = task->d_name[0] != '.' ? fopen(path, "re") : NULL;
+        while (file && fscanf(file, "%d", &child) == 1)
+            count++;
+        if (file)
+            fclose(file);
+    }
+    closedir(tasks);
+    return count;
+}
+
+/* The counters of a preloaded library, or NULL: nobody counts. */
+static struct counts *server_counts(void)
+{
+    const char *path = getenv("PROBE_COUNTS");
+    int fd = path && !probe.counts ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+    if (fd >= 0) {
+        void *mapped = mmap(NULL, sizeof *probe.counts, PROT_READ, MAP_SHARED, fd, 0);
+        close(fd);
+        if (mapped != MAP_FAILED)
+            probe.counts = mapped;
+    }
+    return probe.counts;
+}
+
+static long long heap_held(enum count_index taken, enum count_index freed)
+{
+    struct counts *counts = server_counts();
+
+    return counts ? (long long)(counts->slot[taken].value - counts->slot[freed].value)
+                  : 0;
+}
+
 static long long read_gauge(enum gauge gauge)
 {
     long long value = -1;
@@ -1832,6 +1946,12 @@ static long long read_gauge(enum gauge gauge)
         value = server_cpu_ms();
     else if (gauge == GAUGE_RSS)
         value = server_rss_kib();
+    else if (gauge == GAUGE_CHILDREN)
+        value = server_children();
+    else if (gauge == GAUGE_BLOCKS)
+        value = heap_held(COUNT_blocks_taken, COUNT_blocks_freed);
+    else if (gauge == GAUGE_BYTES)
+        value = heap_held(COUNT_bytes_taken, COUNT_bytes_freed);
     else
         value = count_entries(gauge == GAUGE_FDS ? "fd" : "task");
     if (value < 0)
@@ -1861,6 +1981,9 @@ static enum gauge parse_gauge(const char *word, struct gauge_name *about)
         [GAUGE_FDS] = {"fds", "descriptors", true},
         [GAUGE_RSS] = {"rss", "KiB of memory", true},
         [GAUGE_THREADS] = {"threads", "threads", true},
+        [GAUGE_CHILDREN] = {"children", "child processes", true},
+        [GAUGE_BLOCKS] = {"blocks", "blocks of memory", true},
+        [GAUGE_BYTES] = {"bytes", "bytes of memory", true},
     };
 
     for (int gauge = 0; gauge < GAUGES; gauge++)
@@ -1868,7 +1991,7 @@ static enum gauge parse_gauge(const char *word, struct gauge_name *about)
             *about = names[gauge];
             return (enum gauge)gauge;
         }
-    script_wrong("'%s' is not clock, cpu, fds, rss or threads", word);
+    script_wrong("'%s' is no gauge", word);
 }
 
 /* By how much a gauge has grown since the mark. Of the clock, what is at least `min` is
@@ -1912,6 +2035,142 @@ static void do_grew(const struct command *command)
     server_wrong(wanted, "%lld %s more than at the mark", grown, about.unit);
 }
 
+/* ---- verbs: does it listen? --------------------------------------------------- */
+
+#define SOCKETS_MAX 64 /* of a server that has just begun */
+#define STUCK_MS 500   /* nobody who has work to do sleeps for so long at the start */
+
+static size_t server_sockets(unsigned long inodes[SOCKETS_MAX])
+{
+    DIR *dir = open_server_dir("fd");
+    struct dirent *entry;
+    size_t count = 0;
+
+    if (!dir)
+        server_wrong("a running server", "the server process has ended");
+    while (count < SOCKETS_MAX && (entry = readdir(dir))) {
+        char target[64];
+        ssize_t len = readlinkat(dirfd(dir), entry->d_name, target, sizeof target - 1);
+        target[len > 0 ? len : 0] = '\0';
+        count += sscanf(target, "socket:[%lu]", &inodes[count]) == 1;
+    }
+    closedir(dir);
+    return count;
+}
+
+/* Is one of them in the state LISTEN, 0A in this table (proc(5))? */
+static bool one_listens(const char *table, const unsigned long *inodes, size_t count)
+{
+    FILE *file = fopen(table, "re");
+    char line[512];
+    unsigned long inode;
+    bool found = false;
+
+    while (file && !found && fgets(line, sizeof line, file))
+        if (sscanf(line, "%*d: %*s %*s 0A %*s %*s %*s %*d %*d %lu", &inode) == 1)
+            for (size_t i = 0; i < count; i++)
+                found |= inodes[i] == inode;
+    if (file)
+        fclose(file);
+    return found;
+}
+
+/* A server that has slept through STUCK_MS waits for us, and will do no more before we
+ * let it. */
+static bool stuck(void)
+{
+    static long long since_ms, switches = -1;
+    struct look look = look_at_server();
+
+    if (!look.asleep || look.switches != switches) {
+        switches = look.asleep ? look.switches : -1;
+        since_ms = now_ms();
+    }
+    return look.asleep && now_ms() - since_ms > STUCK_MS;
+}
+
+static void do_listens(const struct command *command)
+{
+    unsigned long inodes[SOCKETS_MAX];
+    int64_t until_ms = deadline();
+
+    (void)command;
+    for (;;) {
+        bool last_look = stuck() || fair_over(until_ms);
+        size_t count = server_sockets(inodes);
+        if (count > 0 && (one_listens("/proc/net/tcp", inodes, count) ||
+                             one_listens("/proc/net/tcp6", inodes, count)))
+            return;
+        if (last_look)
+            server_wrong("a socket that listens", "the server has none");
+        fair_pause(POLL_PAUSE_US);
+    }
+}
+
+/* ---- verbs: a server without descriptors ------------------------------------- */
+
+static struct rlimit fds_before;
+static uint64_t accepts_before;
+
+static uint64_t accepts(void)
+{
+    struct counts *counts = server_counts();
+
+    return counts ? counts->slot[COUNT_accept].value + counts->slot[COUNT_accept4].value
+                  : 0;
+}
+
+/* A limit below the lowest free number: what is open stays open. */
+static void do_no_descriptors(const struct command *command)
+{
+    struct rlimit limit;
+    char path[64];
+    struct stat status;
+    rlim_t fd = 0;
+
+    (void)command;
+    do
+        snprintf(
+            path, sizeof path, "/proc/%d/fd/%lu", (int)server_pid(), (unsigned long)fd++);
+    while (lstat(path, &status) == 0);
+    if (prlimit(server_pid(), RLIMIT_NOFILE, NULL, &fds_before) < 0)
+        server_wrong("a running server", "the server process has ended");
+    limit = (struct rlimit){.rlim_cur = fd - 1, .rlim_max = fds_before.rlim_max};
+    accepts_before = accepts();
+    if (prlimit(server_pid(), RLIMIT_NOFILE, &limit, NULL) < 0)
+        script_wrong("prlimit: %s", strerror(errno));
+}
+
+static void do_descriptors(const struct command *command)
+{
+    (void)command;
+    if (prlimit(server_pid(), RLIMIT_NOFILE, &fds_before, NULL) < 0)
+        server_wrong("a running server", "the server process has ended");
+}
+
+/* Without counters we can only give it time. */
+static void do_accepts(const struct command *command)
+{
+    int64_t until_ms = deadline();
+
+    (void)command;
+    if (!server_counts())
+        poll(NULL, 0, POUR_QUIET_MS);
+    while (server_counts() && accepts() == accepts_before) {
+        if (server_gone())
+            server_wrong("a running server", "the server process has ended");
+        if (fair_over(until_ms))
+            server_wrong("a call of accept", "none within %d ms, with clients waiting",
+                probe.within_ms);
+        fair_pause(POLL_PAUSE_US);
+    }
+}
+
+static void do_rest(const struct command *command)
+{
+    poll(NULL, 0, (int)size_of(word_at(command, 1)));
+}
+
 static void do_within(const struct command *command)
 {
     probe.within_ms = (int)size_of(word_at(command, 1)) * probe.factor;
@@ -1945,6 +2204,8 @@ static const struct verb {
     {"expect", WORDS_MAX, do_expect},
     /* NAME TEXT: send and expect at the same time */
     {"echo", WORDS_MAX, do_echo},
+    /* NAME TEXT: the same, and a connection that ends before is as good */
+    {"echo-or-end", WORDS_MAX, do_echo_or_end},
     /* NAME TEXT: each byte by a send and a segment of its own */
     {"drip", WORDS_MAX, do_drip},
     /* NAME TEXT: the last byte is marked urgent (MSG_OOB) */
@@ -1990,15 +2251,28 @@ static const struct verb {
     {"cont", 1, do_cont},
     /* all threads of the server wait at the same time: it has done what it could */
     {"asleep", 1, do_asleep},
+    /* [MS]: the server sleeps, and during MS (100) it hardly wakes */
+    {"idle", 2, do_idle},
+    /* the server has a socket that listens */
+    {"listens", 1, do_listens},
+    /* the server gets no descriptor from now on; it does again */
+    {"no-descriptors", 1, do_no_descriptors},
+    {"descriptors", 1, do_descriptors},
+    /* the server has called accept since `no-descriptors`, says count.so to $PROBE_COUNTS
+     */
+    {"accepts", 1, do_accepts},
     /* TERM, INT ...: to the server */
     {"signal", 2, do_signal},
     /* the server process ends */
     {"gone", 1, do_gone},
     /* remember the value of all gauges for `grew` */
     {"mark", 1, do_mark},
-    /* clock|cpu|fds|rss|threads [min=N] [max=N]: change since `mark`, in ms, ms, 1, KiB,
-       1 */
+    /* clock|cpu|fds|rss|threads|children|blocks|bytes [min=N] [max=N]: change since
+     * `mark`, in ms, ms, 1, KiB, 1, 1, 1, 1. Blocks and bytes are those of the counters
+     * that $PROBE_COUNTS names, of a server with heap.so; without, they are 0. */
     {"grew", 4, do_grew},
+    /* MS: nothing is sent or read for so long */
+    {"rest", 2, do_rest},
     /* MS: the deadline of each verb that follows */
     {"within", 2, do_within},
     /* MS: so long after the mark a server may have given us up, as it should. What looks
