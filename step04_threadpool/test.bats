@@ -86,6 +86,53 @@ threads_at_work() {
     end_server
 }
 
+# at_work COUNT ARGUMENT...: with a process call of half a minute and more clients than workers,
+# COUNT process calls go on at the same time. Nobody waits for them to end.
+at_work() {
+    local wanted=$1 working
+    shift
+    counted_server -w 30000000 "$@"
+    probe "open x*$((wanted + 9))" 'send x "query\n"' 'arrived x' asleep
+    working=$(counts sleeping)
+    ((working == wanted)) || report "$working process calls at the same time" "$wanted"
+    end_server
+}
+
+# bats test_tags=exact,promise:overlap,needs:wait-option,needs:stop-and-continue
+@test "-t says how many requests are processed at the same time" {
+    about "sent a message as each of 29 clients to a server started with -t 20, and counted the process calls that went on at the same time; then with -t 1" \
+        "each worker takes a task when there is one: perhaps there are fewer workers than -t says, only some of them are woken, or they wait for each other" \
+        "$HERE, \"The pool\""
+    at_work 20 -t 20
+    at_work 1 -t 1
+}
+
+# bats test_tags=promise:none-forgotten,needs:echo,needs:stop-and-continue
+@test "none of 5,000 requests is forgotten" {
+    about "stopped the server, sent a message as each of 5,000 clients, let it go on" \
+        "the queue has room for one task of each connection, however many there are: none may be dropped when an array is full" \
+        "$HERE, \"The pool\""
+    (($(ulimit -Hn) >= 5100)) || skip "this machine allows $(ulimit -Hn) descriptors (ulimit -Hn)"
+    local PROBE_TIMEOUT=60
+    # Each takes a worker a little longer than it takes the main thread to hand it over.
+    start_server -t 4 -w 100
+    probe 'within 30000' 'open x*5000' stop 'send x "hello\n"' cont 'expect x "hello\n"'
+    stop_server
+}
+
+# bats test_tags=promise:stop-with-queue,needs:stop-signals,needs:wait-option
+@test "SIGTERM ends it with 1,100 requests in the queue" {
+    about "sent a message as each of 1,100 clients to a server with one worker whose process call takes 0.5 s, and SIGTERM when no thread had anything else to do" \
+        "the main thread must not wait for room in a queue: nobody would see the signal. What waits in the queue is not processed any more" \
+        "$HERE, \"Shutdown\""
+    local patient=()
+    ! step_at_least 05 || patient=(--drain-timeout 500)
+    start_server -t 1 -w 500000 "${patient[@]}"
+    probe 'within 10000' 'open x*1100' 'send x "query\n"' 'arrived x' asleep 'signal TERM' \
+        "within $((STOP_LIMIT_MS + 500))" gone
+    expect_exit 0
+}
+
 # bats test_tags=exact,promise:first-come,needs:none-forgotten,needs:wait-option,needs:stop-and-continue
 @test "first come, first served" {
     about "queued a message as each of 4 clients, for one worker with a process call of 0.2 s" \

@@ -99,6 +99,105 @@ expect_stdout() {
     end_server
 }
 
+# bats test_tags=promise:port,needs:end-of-stream
+@test "-p 0: the kernel picks a free port" {
+    about "started two servers with -p 0, both running at the same time" \
+        "0 is a port for bind like others, and makes the kernel pick one; perhaps it is taken for 'not given'" \
+        "$HERE, \"The command line\""
+    local ports=() low=1 high=65535
+    # The kernel picks from this range (ip(7)).
+    read -r low high 2>/dev/null </proc/sys/net/ipv4/ip_local_port_range || true
+    while ((${#ports[@]} < 2)); do
+        start_server -p 0
+        ((PORT >= low && PORT <= high)) ||
+            report "it listens on port $PORT" "a port from $low to $high, where the kernel picks one"
+        probe 'visit 1 "hello"'
+        ports+=("$PORT")
+    done
+    [[ ${ports[0]} != "${ports[1]}" ]] || report "both on port ${ports[0]}" "two ports"
+    end_server
+}
+
+# bats test_tags=promise:port,needs:end-of-stream
+@test "without options: 127.0.0.1 and port 8080" {
+    about "started the server without any option" "the defaults are 127.0.0.1 and port 8080" \
+        "$HERE, \"The command line\""
+    # shellcheck disable=SC2016 # for the inner shell: all words but the last two, "-p 0"
+    printf '#!/bin/bash\nexec "${@:1:$#-2}"\n' >"$BATS_TEST_TMPDIR/without-port"
+    chmod +x "$BATS_TEST_TMPDIR/without-port"
+    SERVER_WRAP="$BATS_TEST_TMPDIR/without-port ${SERVER_WRAP-}"
+    if start_server >"$BATS_TEST_TMPDIR/start"; then
+        expect_stdout 'listening on 127\.0\.0\.1:8080'
+        probe 'visit 1 "hello"'
+        end_server
+    else
+        # Another server may be there; then the message says where.
+        TRIED_STATUS=0 TRIED_OUT=$(<"$SERVER_OUT") TRIED_ERR=$(<"$SERVER_ERR")
+        wait "$SERVER_PID" 2>/dev/null || TRIED_STATUS=$?
+        expect_refusal 1 8080
+        expect_refusal 1 127.0.0.1
+    fi
+}
+
+# start_stuck: starts a server whose stdout is a pipe without room for its line, so
+# that it waits in the middle of printing it. READ_LINE is the end of the pipe to read from.
+start_stuck() {
+    local COMMAND page
+    PIPE=$BATS_TEST_TMPDIR/pipe
+    ready_to_test || return 1
+    mkfifo "$PIPE"
+    exec {READ_LINE}<>"$PIPE"
+    printf -v page '%4095s' ''
+    yes "${page// /x}" 2>/dev/null |
+        dd of="$PIPE" bs=4096 iflag=fullblock oflag=nonblock 2>/dev/null || true
+    server_command
+    PORT='' ADDRESS='' TRIED_STATUS=''
+    "${COMMAND[@]}" </dev/null >"$PIPE" 2>"$SERVER_ERR" 3>&- 4>&- {READ_LINE}>&- &
+    SERVER_PID=$!
+    STARTED_PIDS+=("$SERVER_PID")
+}
+
+# make_room: empties the pipe; then the line comes.
+make_room() {
+    local line=x
+    dd if="$PIPE" of=/dev/null bs=1M count=1 iflag=nonblock 2>/dev/null
+    while [[ $line == x* ]]; do
+        IFS= read -r -t $((5 * SLOWNESS)) -u "$READ_LINE" line ||
+            report "no line on stdout, now that there is room" "where it listens" || return 1
+    done
+    echo "$line" >"$SERVER_OUT"
+    read_address
+}
+
+# bats test_tags=promise:line-when-ready,needs:end-of-stream
+@test "prints the line when clients can connect, not before" {
+    about "kept the server from printing its line (stdout was a full pipe), and looked whether it listened already" \
+        "listen first, then print: whoever reads the line connects at once, and may be refused" \
+        "$HERE, \"The socket\""
+    unseen start_stuck
+    ADDRESS=127.0.0.1 PORT=1 probe "within $START_LIMIT_MS" listens
+    unseen make_room
+    probe 'visit 1 "hello"'
+    end_server
+}
+
+# bats test_tags=promise:stop-signals,needs:line-when-ready
+@test "a signal before the line is printed" {
+    about "kept the server from printing its line (stdout was a full pipe), sent it SIGTERM" \
+        "handle the signals before you print the line: whoever reads it may send one at once, and its default action ends the process" \
+        "$HERE, \"Signals\""
+    local status=0
+    unseen start_stuck
+    ADDRESS=127.0.0.1 PORT=1 probe listens asleep
+    kill -TERM "$SERVER_PID"
+    # It may leave at once, with or without a word about the line.
+    wait_until 200 has_ended "$SERVER_PID" || unseen make_room
+    wait_until "$STOP_LIMIT_MS" has_ended "$SERVER_PID" ||
+        report "still running after $STOP_LIMIT_MS ms" "its end by then"
+    wait "$SERVER_PID" 2>/dev/null || status=$?
+    ((status < 128)) || report "the server $(status_in_words $status)" "that it ends by itself"
+}
+
 # ---- bytes come back --------------------------------------------------------------
 
 # bats test_tags=promise:echo,needs:listening-line
@@ -200,6 +299,49 @@ expect_stdout() {
     end_server
 }
 
+# bats test_tags=promise:any-length,needs:end-of-stream,needs:one-worker-each,needs:stop-and-continue
+@test "messages as long as a buffer" {
+    about "stopped the server, queued a message of N bytes, let it go on; for N = each power of two up to 65,536, one less and one more" \
+        "a recv that fills the buffer to its last byte is a recv like others: nothing follows, nothing is lost, it is not the end" \
+        "$HERE, \"The read loop\""
+    local script=() size
+    for size in 64 128 256 512 1024 2048 4096 8192 16384 32768 65536; do
+        script+=(stop "send a random:$size" 'arrived a' cont "expect a random:$size")
+        script+=("echo a random:$((size - 1))" "echo a random:$((size + 1))")
+    done
+    start_server
+    probe 'open a' "${script[@]}" 'silent a' 'half-close a' 'eof a'
+    end_server
+}
+
+# What b sends waits until the server gets to it: at once, or when a has left.
+#
+# bats test_tags=promise:own-bytes,needs:late-reader,needs:waits-asleep
+@test "the bytes of two clients do not mix" {
+    about "as client a sent without reading until the server waited, then the same as b; then read as a, then as b" \
+        "what a has not taken yet stays with a: a buffer that all connections share is overwritten by the next" \
+        "$HERE, \"Partial sends\""
+    start_server
+    probe 'within 5000' 'open a rcvbuf=4k mss=536' 'open b rcvbuf=4k mss=536' 'open c' 'clog a' \
+        'clog b' 'send c random:5k' asleep 'drink a' 'half-close a' 'eof a' \
+        'drink b' 'half-close b' 'eof b' 'expect c random:5k' 'half-close c' 'eof c'
+    end_server
+}
+
+# bats test_tags=promise:own-bytes,needs:end-of-stream,needs:stop-and-continue
+@test "the bytes of clients that are processed together do not mix" {
+    about "started with -w 100000; stopped the server, queued a message of each of 4 clients, let it go on" \
+        "between recv and send other connections are served: a buffer that all share is overwritten meanwhile" \
+        "$HERE, \"The read loop\""
+    start_server -w 100000
+    local client script=()
+    for client in a b c d; do
+        script+=("expect $client random:1k" "half-close $client" "eof $client")
+    done
+    probe 'open a' 'open b' 'open c' 'open d' stop 'send a random:1k' 'send b random:1k' \
+        'send c random:1k' 'send d random:1k' cont "${script[@]}"
+    end_server
+}
 # bats test_tags=promise:urgent-data,needs:end-of-stream,needs:one-worker-each
 @test "urgent data is data" {
     about "sent bytes, an urgent byte (MSG_OOB), more bytes" \
@@ -220,6 +362,91 @@ expect_stdout() {
     probe 'open a' 'echo a "x"' stop 'send a "before"' 'urgent a "!"' 'send a "after"' \
         cont 'expect a "before!after"' 'echo a "x"' \
         stop 'urgent a "1"' 'urgent a "2"' 'half-close a' cont 'expect a "12"' 'eof a'
+    end_server
+}
+
+# ---- time, memory, and doing nothing ----------------------------------------------
+
+# preload LIBRARY VARIABLE=VALUE...: for the servers that are started from now on. Its counters
+# are in COUNT_FILE.
+preload() {
+    COUNT_FILE=$BATS_TEST_TMPDIR/counts
+    SERVER_ENV="${SERVER_ENV-} LD_PRELOAD=$TOOLS/$1.so COUNT_FILE=$COUNT_FILE ${*:2}"
+}
+
+# expect_preloaded: of the running server.
+expect_preloaded() {
+    [[ -e $COUNT_FILE ]] || skip "a library cannot be preloaded into this server (linked statically?)"
+}
+
+# bats test_tags=exact,promise:silence,needs:end-of-stream
+@test "a client may be silent for half a minute" {
+    about "let the server's clock run 40 times as fast; said nothing for 0.8 s, before the first message and after it" \
+        "perhaps a timeout ends the connection (SO_RCVTIMEO, alarm, the timeout of select, poll or epoll_wait): silence is no error" \
+        "$HERE, \"The read loop\""
+    preload clock CLOCK_FACTOR=40
+    start_server
+    expect_preloaded
+    # A minute is 1.5 s here. If the machine makes us wait so long, that proves nothing.
+    probe mark 'open a' 'in-time 1300' 'silent a 800' 'echo a "x"' 'close a'
+    probe 'open a' 'echo a "x"' mark 'in-time 1300' 'silent a 800' 'echo a "y"' 'half-close a' 'eof a'
+    end_server
+}
+
+# bats test_tags=exact,promise:silence,needs:late-reader,needs:waits-asleep
+@test "a client may pause in reading" {
+    about "let the server's clock run 20 times as fast; sent without reading until the server waited, and read after 0.6 s" \
+        "perhaps a timeout ends the connection (SO_SNDTIMEO, TCP_USER_TIMEOUT): a slow reader is no error" \
+        "$HERE, \"Partial sends\""
+    preload clock CLOCK_FACTOR=20
+    start_server
+    expect_preloaded
+    # Half a minute is 1.5 s here.
+    probe 'within 5000' mark 'open a rcvbuf=4k mss=536' 'in-time 1300' 'clog a' 'rest 600' 'drink a' \
+        'half-close a' 'eof a'
+    end_server
+}
+
+# bats test_tags=exact,promise:nothing-stays,needs:end-of-stream,needs:waits-asleep
+@test "nothing stays of clients that have left" {
+    about "counted the server's memory, descriptors, threads and child processes after some clients, and after many more that left in every way" \
+        "what is taken for a connection is given back when it ends, on every path (free, close, a thread joined or detached, waitpid)" \
+        "$HERE, \"Errors end one connection\""
+    preload heap
+    export PROBE_COUNTS=$COUNT_FILE
+    start_server
+    local some=('vanish 64 reset' 'vanish 64 close' 'vanish 16 half' 'open p rcvbuf=4k mss=536' 'clog p' 'reset p')
+    probe "${some[@]}" 'visit 20 "hello"' mark "${some[@]}" 'vanish 400 reset' 'vanish 400 close' \
+        'visit 100 "hello"' 'within 5000' 'grew fds max=0' 'grew threads max=8' 'grew children max=0' \
+        'grew blocks max=100' 'grew bytes max=16k' 'grew rss max=3000' 'within 2000' asleep
+    end_server
+}
+
+# bats test_tags=exact,promise:nothing-stays,needs:any-length
+@test "nothing stays of bytes that went through" {
+    about "counted the server's memory after 256 KB of one client, and again after 8 MB and 2,000 messages" \
+        "an echo needs a buffer, and no more: perhaps what came is collected, or something taken for each message" \
+        "$HERE, \"The read loop\""
+    preload heap
+    export PROBE_COUNTS=$COUNT_FILE
+    start_server
+    local i script=()
+    for ((i = 0; i < 500; i++)); do script+=('echo a "x"'); done
+    probe 'open s' 'stream s 256k' 'close s' 'open a' 'echo a random:8k' mark "${script[@]}" 'close a' 'open b' \
+        'stream b 4M' 'within 5000' 'grew blocks max=100' 'grew bytes max=64k' 'grew rss max=3000'
+    end_server
+}
+
+# bats test_tags=exact,promise:waits-asleep,needs:end-of-stream
+@test "a server with nothing to do sleeps" {
+    about "watched the threads of the server while nobody was connected, while a client was idle, read nothing, had read all, had half-closed, and had left" \
+        "a loop turns without anything to do: a timeout of 0, a wait for writable with nothing to write, one for readable while output waits, an end that was seen and is reported again" \
+        "$HERE, \"The read loop\""
+    start_server
+    probe idle 'open a' idle 'echo a "x"' 'urgent a "!"' 'expect a "!"' idle 'close a' \
+        'open b rcvbuf=4k mss=536' 'clog b' idle 'half-close b' 'arrived b' idle 'drink b' 'eof b' 'close b' \
+        'open c rcvbuf=4k mss=536' 'clog c' 'drink c' 'echo c "x"' idle 'reset c' \
+        'vanish 3 reset' 'vanish 3 half' idle
     end_server
 }
 
@@ -324,6 +551,16 @@ expect_stdout() {
     end_server
 }
 
+# bats test_tags=promise:crowd,needs:end-of-stream,needs:stop-and-continue
+@test "a hundred clients wait until it is their turn" {
+    about "stopped the server, let 100 clients connect and send a message, let it go on" \
+        "who comes meanwhile waits in the accept queue: listen(fd, SOMAXCONN) makes it long" \
+        "$HERE, \"The socket\""
+    start_server
+    probe stop 'open x*100' 'send x "hello\n"' 'half-close x' cont 'within 5000' 'expect x "hello\n"' 'eof x'
+    end_server
+}
+
 # bats test_tags=promise:crowd,needs:reset
 @test "5,000 clients that reset at once" {
     about "5,000 clients connected and reset at once, with one among 64 that wants an echo" \
@@ -364,6 +601,83 @@ expect_stdout() {
         'vanish 100 reset' 'vanish 100 close' 'vanish 50 half' 'visit 50 "hello"' \
         'open b' 'pour b max=200k' 'reset b' stop 'open c*3' 'send c "x"' 'reset c' cont \
         'open d' 'echo d "x"' 'within 5000' 'grew fds min=0 max=0'
+    end_server
+}
+
+# bats test_tags=exact,promise:accept-fails,needs:end-of-stream
+@test "out of descriptors for a while" {
+    about "lowered the limit of descriptors of the running server so that it got no more (prlimit), let 3 clients come, raised it again, let 3 more come" \
+        "accept fails with EMFILE: that says something about the moment; do not exit, do not stop listening, try again" \
+        'man 2 accept, "ERRORS"'
+    preload count
+    export PROBE_COUNTS=$COUNT_FILE
+    start_server
+    # A server that waits inside accept has a descriptor already, for the first of them. It
+    # need not keep those that it could not accept.
+    probe 'visit 1 "hello"' no-descriptors 'open a*3' 'half-close a' accepts 'rest 50' descriptors \
+        'within 5000' 'closed a' 'visit 3 "hello"'
+    end_server
+}
+
+# serves_several: does the running server serve a second client while the first is silent? Then
+# it is more than the server of step 01, and what step 02 promises is asked of it.
+serves_several() {
+    local known=$BATS_FILE_TMPDIR/serves-several
+    if step_at_least 02; then return; fi
+    [[ -e $known ]] ||
+        if probe 'open a' 'within 500' 'visit 1 "x"' >/dev/null; then echo yes; else echo no; fi >"$known"
+    [[ $(<"$known") == yes ]]
+}
+
+# bats test_tags=promise:several-clients,needs:late-reader,needs:waits-asleep
+@test "if it serves several clients: who does not read holds up nobody" {
+    about "sent as one client without reading until the server waited, then a message of each of 3 others, then read" \
+        "send waits until the client reads, and everybody waits with it: wait for writable, with the rest kept" \
+        "step02_select/README.md, \"Backpressure\""
+    start_server
+    if serves_several; then
+        probe 'within 5000' 'open a rcvbuf=4k mss=536' 'clog a' 'visit 3 "hello"' 'drink a' 'echo a "x"'
+    fi
+    end_server
+}
+
+# bats test_tags=exact,promise:several-clients,needs:end-of-stream
+@test "if it serves several clients: 1,200 do it no harm" {
+    about "connected 900 clients with a message each, then 300 more, under a limit of 4,096 descriptors" \
+        "FD_SET with a descriptor from FD_SETSIZE on writes behind the set, and so does a table of clients that is full: close such a connection, at once" \
+        "step02_select/README.md, \"FD_SETSIZE\""
+    (($(ulimit -Hn) >= 1300)) || skip "this machine allows $(ulimit -Hn) descriptors (ulimit -Hn)"
+    local limit=4096
+    ((limit <= $(ulimit -Hn))) || limit=$(ulimit -Hn)
+    SERVER_WRAP="prlimit --nofile=$limit: ${SERVER_WRAP-}"
+    start_server
+    if serves_several; then
+        probe 'within 10000' 'open a*900' 'echo a random:100' 'open b*300' \
+            'echo-or-end b random:100' 'echo a random:50' 'close b' 'echo a random:60' 'close a' 'visit 3 "hello"'
+    fi
+    end_server
+}
+
+# offers_threads: has it the option -t? Then it is asked for what -t promises.
+offers_threads() {
+    if step_at_least 04; then return; fi
+    try_server -h
+    [[ $TRIED_OUT =~ (^|[[:space:][])-t([[:space:],=<[]|$) ]]
+}
+
+# bats test_tags=exact,promise:threads-option,needs:stop-and-continue
+@test "if it has -t: several requests are processed at once, by so many threads" {
+    about "started with -t 3 and -w 30000000, sent a message as each of 40 clients, and counted the process calls at that moment, and the threads" \
+        "one worker does it all (it is the only one that was woken; the lock is held during process), or there is a thread for each client" \
+        "step04_threadpool/README.md, \"The pool\""
+    if ! offers_threads; then return 0; fi
+    preload count
+    start_server -t 3 -w 30000000
+    expect_preloaded
+    probe mark 'open x*40' stop 'send x "query\n"' 'arrived x' cont asleep 'grew threads max=8'
+    local working
+    working=$("$TOOLS/counts" "$COUNT_FILE" sleeping)
+    ((working >= 2)) || report "$working process calls at the same time" "3 (or 2 at least)"
     end_server
 }
 
@@ -442,6 +756,16 @@ end_by() {
     # The silences: all are accepted before the stop, and queued when the signal comes.
     LEAVE_MS=$((STOP_LIMIT_MS + 1000)) end_by TERM 'open c*8' 'silent c 200' stop 'send c "x"' \
         cont 'silent c 200'
+}
+
+# bats test_tags=promise:stop-signals,needs:echo
+@test "when it has ended, nobody is left" {
+    about "ended the server while a client was connected" \
+        "perhaps a child process serves on: its connections end with the server, and nobody listens any more" \
+        "$HERE, \"Signals\""
+    start_server
+    probe 'open a' 'echo a "x"' 'signal TERM' "within $STOP_LIMIT_MS" gone 'closed a' refused
+    expect_exit 0
 }
 
 # ---- the command line and the system ----------------------------------------------
