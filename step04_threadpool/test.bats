@@ -107,7 +107,7 @@ at_work() {
     at_work 1 -t 1
 }
 
-# bats test_tags=promise:none-forgotten,needs:echo,needs:stop-and-continue
+# bats test_tags=promise:none-forgotten,needs:echo
 @test "none of 5,000 requests is forgotten" {
     about "stopped the server, sent a message as each of 5,000 clients, let it go on" \
         "the queue has room for one task of each connection, however many there are: none may be dropped when an array is full" \
