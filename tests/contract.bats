@@ -169,7 +169,7 @@ make_room() {
     read_address
 }
 
-# bats test_tags=promise:line-when-ready,needs:end-of-stream
+# bats test_tags=promise:line-when-ready,needs:listening-line
 @test "prints the line when clients can connect, not before" {
     about "kept the server from printing its line (stdout was a full pipe), and looked whether it listened already" \
         "listen first, then print: whoever reads the line connects at once, and may be refused" \
@@ -181,7 +181,7 @@ make_room() {
     end_server
 }
 
-# bats test_tags=promise:stop-signals,needs:line-when-ready
+# bats test_tags=promise:stop-signals,needs:listening-line
 @test "a signal before the line is printed" {
     about "kept the server from printing its line (stdout was a full pipe), sent it SIGTERM" \
         "handle the signals before you print the line: whoever reads it may send one at once, and its default action ends the process" \
