@@ -1,12 +1,13 @@
 /* soak - hostile clients and polite ones, mixed, for as long as one likes.
  *
- *     soak -p PORT [-H HTTP_PORT] [-t SECONDS] [-c POLITE] [-x HOSTILE] [-S SEED] [-f
- * FACTOR]
+ *     soak -p PORT [-H HTTP_PORT] [-t SECONDS] [-c POLITE] [-x HOSTILE] [-S SEED]
+ *          [-f FACTOR] [-l MS]
  *
  * Each client is a thread that has one connection after the other. The polite ones talk
  * echo and HTTP in all correct ways and check every byte: to them the server owes
  * everything. The hostile ones reset, half-close, stall, flood, never read, send garbage,
- * lies and urgent bytes; of what they get nothing is asked, and they never wait long.
+ * lies and urgent bytes; of what they get nothing is asked, and they never wait longer
+ * than the milliseconds of -l.
  *
  * What a client does depends on the seed, which is printed, and its number; how the
  * threads mix depends on the machine. The last line says what happened; status 0: all
@@ -24,7 +25,7 @@
 #define POLITE_BODY_MAX                                                                  \
     60000                     /* fits into the buffers of both sides: no one can block   \
                                */
-#define HOSTILE_LIMIT_MS 4000 /* a hostile client waits no longer */
+#define HOSTILE_LIMIT_MS 4000 /* a hostile client waits no longer, unless -l says so */
 #define POURED_MAX (16U << 20)
 #define SMALL_BUFFER 4096
 
@@ -33,7 +34,12 @@ static struct {
     double seconds;
     int polite, hostile;
     uint64_t seed;
-} opt = {.seconds = 120, .polite = 8, .hostile = 32, .seed = 1};
+    int hostile_limit_ms;
+} opt = {.seconds = 120,
+    .polite = 8,
+    .hostile = 32,
+    .seed = 1,
+    .hostile_limit_ms = HOSTILE_LIMIT_MS};
 
 static atomic_bool over;
 static atomic_ulong polite_visits, polite_answers, hostile_visits;
@@ -312,8 +318,8 @@ static bool intrude(struct client *client, int receive_buffer)
 
     if (!arrive(client, http ? opt.http_port : opt.port, receive_buffer))
         return false;
-    set_limit(client->stream.fd, HOSTILE_LIMIT_MS);
-    client->stream.limit_ms = HOSTILE_LIMIT_MS;
+    set_limit(client->stream.fd, opt.hostile_limit_ms);
+    client->stream.limit_ms = opt.hostile_limit_ms;
     return true;
 }
 
@@ -559,12 +565,13 @@ static void stop(int signal_number)
 static void usage(void)
 {
     fputs("usage: soak -p PORT [-H HTTP_PORT] [-t SECONDS] [-c POLITE] [-x HOSTILE]\n"
-          "            [-S SEED] [-f FACTOR]\n"
+          "            [-S SEED] [-f FACTOR] [-l MS]\n"
           "  -p, -H      of the server, on 127.0.0.1; without -H echo only\n"
           "  -t SECONDS  how long (120)\n"
           "  -c, -x      how many clients of each kind, at a time (8, 32)\n"
           "  -S SEED     for what they do (1)\n"
-          "  -f FACTOR   how many times longer a polite client waits than 10 s (1)\n",
+          "  -f FACTOR   how many times longer a polite client waits than 10 s (1)\n"
+          "  -l MS       how long a hostile one waits (4000)\n",
         stderr);
     exit(2);
 }
@@ -583,7 +590,7 @@ static void parse_options(int argc, char *argv[])
 {
     int option;
 
-    while ((option = getopt(argc, argv, "p:H:t:c:x:S:f:")) != -1) {
+    while ((option = getopt(argc, argv, "p:H:t:c:x:S:f:l:")) != -1) {
         switch (option) {
         case 'p':
             opt.port = (int)number(optarg, 1, 65535);
@@ -605,6 +612,9 @@ static void parse_options(int argc, char *argv[])
             break;
         case 'f':
             client_limit_ms *= (int)number(optarg, 1, 100);
+            break;
+        case 'l':
+            opt.hostile_limit_ms = (int)number(optarg, 1, 100000);
             break;
         default:
             usage();
