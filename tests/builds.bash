@@ -65,3 +65,42 @@ use_sanitizer() {
     done
     return 1
 }
+
+# kind_of_server FILE: what stands in the way of a library that is preloaded, and of what is
+# counted: the name of a sanitizer, or static. Nothing, if it is an ordinary program.
+kind_of_server() {
+    if grep -q __tsan_init "$1"; then
+        echo ThreadSanitizer
+    elif grep -q __asan_init "$1"; then
+        echo AddressSanitizer
+    elif grep -q __msan_init "$1"; then
+        echo MemorySanitizer
+    elif grep -q __ubsan_handle "$1"; then
+        echo UBSan
+    elif ! head -c 4096 "$1" | grep -aq '/ld[-.0-9a-z]*-'; then
+        # A dynamic one names its loader at the beginning, such as /lib/ld-musl-x86_64.so.1;
+        # a script has none either, but the program that it starts may.
+        [[ $(head -c 4 "$1" | tr -d '\0') != $'\x7fELF' ]] || echo static
+    fi
+}
+
+# use_kind KIND: what start_server needs for a server of this kind (see lib.bash). A report
+# ends it with status 66, and so fails the test that it came in.
+use_kind() {
+    SERVER_KIND=$1
+    case $1 in
+        '' | static) return ;;
+        UBSan)
+            SERVER_KIND='' # it gets in nobody's way
+            SERVER_ENV="UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:exitcode=66"
+            ;;
+        *)
+            # Who ends with clients connected leaves their memory to the kernel: no leak.
+            SERVER_ENV="ASAN_OPTIONS=exitcode=66:detect_leaks=0 MSAN_OPTIONS=exitcode=66"
+            SERVER_ENV+=" TSAN_OPTIONS=exitcode=66:halt_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
+            SLOWNESS=4
+            ;;
+    esac
+    CHECK_EXIT=1
+    "$SERVER" -h >/dev/null 2>&1 || SERVER_WRAP="setarch -R"
+}
