@@ -5,7 +5,7 @@
 # words after the first two lines are those that our own scripts tell each other.
 WORDS := SERVER STEP FILTER MINE JOBS TRIES PORT HTTP_PORT BUILD CPPFLAGS CFLAGS \
 	LDFLAGS LDLIBS ONLY OPTIONS MEASURE \
-	CHECK_SERVER CHECK_STEP CHECK_RERUN CHECK_EXIT SERVER_ENV SERVER_WRAP SERVER_STDIN \
+	CHECK_SERVER CHECK_MINE CHECK_STEP CHECK_RERUN CHECK_EXIT SERVER_ENV SERVER_WRAP SERVER_STDIN \
 	SLOWNESS PROBE_TIMEOUT SOAK_SECONDS SOAK_SEED FUZZ_SECONDS COUNT_FILE FAULT \
 	FAULT_BYTES WRAP_FAULT HOLDER LEAVE_MS STRUCK_AT WALLS ORDER TIMES LIMITS_LOG LOADED PACE \
 	SERVER_PID NOTES_CRASHES ABSENT USER_ID
@@ -39,15 +39,18 @@ tools:
 test: all tools ## run all tests (about 2 minutes, 3 on a busy machine)
 	@tests/run all
 
-check: tools ## test one server: STEP=03, or SERVER=path [STEP=03]; FILTER='name'
-ifneq ($(SERVER),)
+check: tools ## test one server: STEP=03, SERVER=path or MINE=directory [STEP=03]; FILTER='name'
+ifneq ($(MINE),)
+	@CHECK_MINE=$(call quoted,$(value MINE)) tests/run mine $(STEP)
+else ifneq ($(SERVER),)
 	@CHECK_SERVER=$(call quoted,$(value SERVER)) CHECK_STEP='$(STEP)' \
 	    tests/run $(if $(STEP),step $(STEP),contract)
 else ifneq ($(call directory,$(STEP)),)
 	@$(MAKE) -s -C $(call directory,$(STEP)) $(compiler)
 	@CHECK_RERUN='make check STEP=$(STEP)' tests/run step $(STEP)
 else
-	@echo "make check STEP=01 to STEP=05, or make check SERVER=path/to/server" >&2; exit 2
+	@echo "make check STEP=01 to STEP=05, or make check SERVER=path/to/server," \
+	    "or make check MINE=directory" >&2; exit 2
 endif
 
 doctor: ## what this machine can do for the course: for you, and for a bug report
@@ -66,8 +69,12 @@ mutants: all tools ## prove the tests: each wrong server must be rejected
 wheats: all tools ## prove the tests: each correct server of another design must be accepted
 	@tests/wheats/run
 
-sanitize: tools ## the tests on servers built with sanitizers
+sanitize: tools ## the tests on servers built with sanitizers; MINE=directory [STEP=04]: on yours
+ifneq ($(MINE),)
+	@CHECK_MINE=$(call quoted,$(value MINE)) tests/run findings $(STEP)
+else
 	@tests/run sanitized
+endif
 
 test-long: all tools ## what takes longer: sanitizers, mutants, counted costs (15 minutes)
 	@tests/long
