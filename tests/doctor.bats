@@ -131,6 +131,8 @@ course_copy() {
         expect problem compiler 'there is no cc' 'sh tests/setup run'
         expect problem bats '*' 'sh tests/setup test'
         expect untried loopback '*'
+        expect ok machine '[?] cores,*'
+        [[ $SAID != *": not found "* && $SAID != *"No such file"* ]]
         [[ ${SAID##*$'\n'} == 'not ready: fix '*compiler* ]]
     done
 }
