@@ -241,6 +241,24 @@ make_room() {
 }
 
 # bats test_tags=promise:any-bytes,needs:end-of-stream,needs:one-worker-each
+@test "no word is a command" {
+    about "sent quit, exit, empty lines, both kinds of line ends, telnet's bytes, control characters, formats" \
+        "what the bytes mean is the client's business: none ends the connection, is added or left out" \
+        "$HERE, \"The read loop\""
+    start_server
+    local word script=()
+    for word in quit exit bye QUIT close shutdown stop; do
+        script+=("echo a \"$word\"" "echo a \"$word\n\"" "echo a \"$word\r\n\"")
+    done
+    for word in '\n' '\r\n' '\r' '\r\n\r\n' 'x\r\n' '\x04' '\x03' '\x1a' '\x1b' '\x7f' '\x80' '\0' ' ' '\t' \
+        '.\r\n' '%s%n%d' '\xff\xf4\xff\xfd\x06' '\xff\xff' 'GET / HTTP/1.1\r\n\r\n' '\xef\xbb\xbf'; do
+        script+=("echo a \"$word\"")
+    done
+    probe 'open a' "${script[@]}" 'silent a' 'half-close a' 'eof a'
+    end_server
+}
+
+# bats test_tags=promise:any-bytes,needs:end-of-stream,needs:one-worker-each
 @test "a message that comes byte by byte" {
     about "sent a message with one send per byte" \
         "one recv may bring any part of a message: echo what is there, expect no whole message" \
@@ -416,7 +434,8 @@ expect_preloaded() {
     export PROBE_COUNTS=$COUNT_FILE
     start_server
     local some=('vanish 64 reset' 'vanish 64 close' 'vanish 16 half' 'open p rcvbuf=4k mss=536' 'clog p' 'reset p')
-    probe "${some[@]}" 'visit 20 "hello"' mark "${some[@]}" 'vanish 400 reset' 'vanish 400 close' \
+    # 200 at once: whatever is kept for the next clients is there then.
+    probe 'open w*200' asleep 'close w' "${some[@]}" 'visit 20 "hello"' mark "${some[@]}" 'vanish 400 reset' 'vanish 400 close' \
         'visit 100 "hello"' 'within 5000' 'grew fds max=0' 'grew threads max=8' 'grew children max=0' \
         'grew blocks max=100' 'grew bytes max=16k' 'grew rss max=3000' 'within 2000' asleep
     end_server
@@ -470,6 +489,17 @@ expect_preloaded() {
     probe 'open a' 'echo a "x"' stop 'send a random:50000' 'half-close a' cont \
         'expect a random:50000' 'eof a' 'close a' \
         stop 'open b' 'send b "a whole visit"' 'half-close b' cont 'expect b "a whole visit"' 'eof b'
+    end_server
+}
+
+# bats test_tags=promise:half-close,needs:late-reader,needs:waits-asleep
+@test "half-close while the last answer waits" {
+    about "sent without reading, a little at a time, until the server had read all and could not send the end of it; closed the sending side, then read" \
+        "the end of the input is there while output is pending, and nothing before it: send what is pending, then close" \
+        "$HERE, \"Half-close\""
+    start_server
+    probe 'within 5000' 'open a rcvbuf=4k mss=536' 'brim a' 'half-close a' 'arrived a' asleep \
+        'drink a' 'eof a'
     end_server
 }
 
@@ -895,6 +925,18 @@ expect_usage() {
     local light=('grew cpu max=30')
     ((SLOWNESS == PACE)) || light=() # valgrind's own work counts, too
     probe 'open a' mark 'echo a "1"' 'echo a "2"' 'echo a "3"' 'grew clock min=1500' "${light[@]}"
+    end_server
+}
+
+# bats test_tags=exact,promise:wait-option
+@test "-w may be long" {
+    about "let the server's clock run 40 times as fast; started with -w 20000000 (20 s), sent a message" \
+        "perhaps a number is cut off, or only a part of the time is waited for (the seconds, or what is less than a second)" \
+        "$HERE, \"The command line\""
+    preload clock CLOCK_FACTOR=40
+    start_server -w 20000000
+    expect_preloaded
+    probe 'within 30000' 'open a' mark 'echo a "x"' 'grew clock min=500'
     end_server
 }
 

@@ -81,6 +81,7 @@
 #define CLOG_MAX (8 << 20)   /* more than the way to a client that does not read holds */
 #define CLOG_PIECE 16384     /* less than the kernel holds for a server that reads not */
 #define FIND_MAX (1 << 20)   /* bytes that `find` looks through */
+#define BRIM_PIECE 2048      /* less than any server reads at a time */
 #define POLL_PAUSE_US 2000   /* between two looks at /proc */
 #define VANISH_BURST 64      /* clients between two that wait for their echo */
 #define IDLE_MS 100          /* as long does `idle` look */
@@ -1595,10 +1596,11 @@ static void do_flood(const struct command *command)
 }
 
 /* The column rx_queue of /proc/net/tcp (proc(5)), which lists all connections. */
-static unsigned unread_in_table(const struct sockaddr_storage *ours)
+static struct queues queues_in_table(const struct sockaddr_storage *ours)
 {
     char port[NI_MAXSERV], line[512];
-    unsigned to, from, queue, unread = 0;
+    unsigned to, from, out, in;
+    struct queues queues = {0, 0};
 
     if (getnameinfo((const struct sockaddr *)ours, sizeof *ours, NULL, 0, port,
             sizeof port, NI_NUMERICSERV) != 0)
@@ -1608,16 +1610,16 @@ static unsigned unread_in_table(const struct sockaddr_storage *ours)
     if (!file)
         script_wrong("/proc/net/tcp: %s", strerror(errno));
     while (fgets(line, sizeof line, file))
-        if (sscanf(line, "%*d: %*[0-9A-F]:%x %*[0-9A-F]:%x %*x %*x:%x", &to, &from,
-                &queue) == 3 &&
+        if (sscanf(line, "%*d: %*[0-9A-F]:%x %*[0-9A-F]:%x %*x %x:%x", &to, &from, &out,
+                &in) == 4 &&
             to == (unsigned)atoi(probe.port_text) && from == (unsigned)atoi(port))
-            unread = queue;
+            queues = (struct queues){in, out};
     fclose(file);
-    return unread;
+    return queues;
 }
 
 /* Bytes that the server's kernel has of this client and the server has not read. */
-static unsigned unread_by_server(const struct conn *conn)
+static struct queues queues_of(const struct conn *conn)
 {
     static int diag = -2; /* not yet opened */
     struct sockaddr_storage ours;
@@ -1627,8 +1629,28 @@ static unsigned unread_by_server(const struct conn *conn)
         script_wrong("getsockname: %s", strerror(errno));
     if (diag == -2)
         diag = unread_open();
-    long unread = unread_bytes(diag, &ours, &probe.address);
-    return unread == UNREAD_UNKNOWN ? unread_in_table(&ours) : (unsigned)unread;
+    struct queues queues = server_queues(diag, &ours, &probe.address);
+    return queues.unread == UNREAD_UNKNOWN ? queues_in_table(&ours) : queues;
+}
+
+static long unread_by_server(const struct conn *conn)
+{
+    return queues_of(conn).unread;
+}
+
+/* Bytes that the server has read, and of which it has not even told its kernel: nothing
+ * else can have become of those that are in no queue. (What we have and have not
+ * acknowledged would be in two; TCP_QUICKACK acknowledges it.) */
+static long kept_by_server(const struct conn *conn)
+{
+    int waits_here = 0;
+
+    set_option(conn->fd, IPPROTO_TCP, TCP_QUICKACK, 1);
+    struct queues queues = queues_of(conn);
+    if (ioctl(conn->fd, SIOCINQ, &waits_here) < 0)
+        script_wrong("SIOCINQ: %s", strerror(errno));
+    return (long)conn->sent_bytes.len - (long)conn->came_ever - waits_here -
+           queues.unread - queues.unacknowledged;
 }
 
 /* Who leaves something unread and sleeps all the same is stuck: its answers cannot leave.
@@ -1674,6 +1696,35 @@ static void do_drink(const struct command *command)
         plan.source.len = group->conns[i].poured;
         run_plan(&plan, &one);
         group->conns[i].poured = 0;
+    }
+}
+
+/* As for clog, but with so little at a time that we come by the moment in which the
+ * server has read all and has to keep the last of its answer. */
+static void do_brim(const struct command *command)
+{
+    static char piece[BRIM_PIECE];
+    struct group *group = group_of(command);
+
+    for (size_t i = 0; i < group->count; i++) {
+        struct conn *conn = &group->conns[i];
+        struct source own = own_source(&poured_bytes, conn);
+        for (conn->poured = 0; kept_by_server(conn) <= 0;) {
+            if (conn->poured >= CLOG_MAX || unread_by_server(conn) > 0)
+                server_wrong("a server that keeps what it could not send",
+                    "%s%zu bytes were sent, and it kept none", which(group, conn),
+                    conn->poured);
+            source_copy(&own, conn->poured, piece, sizeof piece);
+            ssize_t n = send(conn->fd, piece, sizeof piece, 0);
+            if (n < 0)
+                server_wrong("a server that waits until its client reads",
+                    "%sthe server closed the connection after %zu bytes",
+                    which(group, conn), conn->poured);
+            note_sent(conn, &own, conn->poured, (size_t)n);
+            conn->poured += (size_t)n;
+            wait_arrived(group, conn);
+            wait_asleep();
+        }
     }
 }
 
@@ -2241,6 +2292,8 @@ static const struct verb {
     /* NAME: send without reading until the server, asleep, leaves some of it unread; not
      * for one with -w, which sleeps while it works */
     {"clog", 2, do_clog},
+    /* NAME: the same, and stops when the server has read all and keeps the end of it */
+    {"brim", 2, do_brim},
     /* NAME [slow]: read back what was poured, or sent to clog */
     {"drink", 3, do_drink},
     /* COUNT TEXT: so many clients, one after the other, each served in full */

@@ -1,5 +1,6 @@
-/* unread.h - how many bytes of a client wait to be read by the server: the receive queue
- * of the server's socket, as the kernel tells for one connection (sock_diag(7)).
+/* unread.h - how many bytes of a client wait to be read by the server, and how many to be
+ * acknowledged by the client: the queues of the server's socket, as the kernel tells for
+ * one connection (sock_diag(7)).
  *
  * /proc/net/tcp tells it too, but it lists every connection of the machine, and a client
  * that closes first leaves one there for a minute. Some suites side by side leave 50,000,
@@ -40,11 +41,18 @@ static inline void unread_end(
     }
 }
 
+struct queues {
+    long unread;         /* by the server */
+    long unacknowledged; /* by the client */
+};
+
 /* Of the connection from `client` to `server`, two addresses of one family. 0 also when
  * the server has closed it; UNREAD_UNKNOWN: this kernel does not tell. */
-static inline long unread_bytes(int diag, const struct sockaddr_storage *client,
+static inline struct queues server_queues(int diag, const struct sockaddr_storage *client,
     const struct sockaddr_storage *server)
 {
+    const struct queues unknown = {UNREAD_UNKNOWN, UNREAD_UNKNOWN};
+
     struct {
         struct nlmsghdr head;
         struct inet_diag_req_v2 body;
@@ -70,12 +78,19 @@ static inline long unread_bytes(int diag, const struct sockaddr_storage *client,
     unread_end(client, &id->idiag_dport, id->idiag_dst);
     if (diag < 0 || send(diag, &ask, sizeof ask, 0) < 0 ||
         recv(diag, &answer, sizeof answer, 0) < (ssize_t)sizeof answer.head)
-        return UNREAD_UNKNOWN;
+        return unknown;
     if (answer.head.nlmsg_type == SOCK_DIAG_BY_FAMILY)
-        return answer.body.found.idiag_rqueue;
+        return (struct queues){
+            answer.body.found.idiag_rqueue, answer.body.found.idiag_wqueue};
     if (answer.head.nlmsg_type == NLMSG_ERROR && answer.body.error.error == -ENOENT)
-        return 0;
-    return UNREAD_UNKNOWN;
+        return (struct queues){0, 0};
+    return unknown;
+}
+
+static inline long unread_bytes(int diag, const struct sockaddr_storage *client,
+    const struct sockaddr_storage *server)
+{
+    return server_queues(diag, client, server).unread;
 }
 
 #endif
