@@ -10,7 +10,7 @@ load ../tests/counting.bash
 
 HERE=step04_threadpool/README.md
 
-# bats test_tags=promise:overlap,needs:wait-option,needs:stop-and-continue
+# bats test_tags=promise:overlap,needs:none-forgotten,needs:wait-option,needs:stop-and-continue
 @test "slow work overlaps" {
     about "sent a message as each of 8 clients to a server with 8 workers whose process call takes 0.5 s" \
         "process must run in the workers, not in the main thread, and not under the lock of the queue" \
@@ -98,7 +98,7 @@ at_work() {
     end_server
 }
 
-# bats test_tags=exact,promise:overlap,needs:wait-option,needs:stop-and-continue
+# bats test_tags=exact,promise:overlap,needs:none-forgotten,needs:wait-option,needs:stop-and-continue
 @test "-t says how many requests are processed at the same time" {
     about "sent a message as each of 29 clients to a server started with -t 20, and counted the process calls that went on at the same time; then with -t 1" \
         "each worker takes a task when there is one: perhaps there are fewer workers than -t says, only some of them are woken, or they wait for each other" \

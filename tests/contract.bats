@@ -204,15 +204,23 @@ make_room() {
 @test "echoes one message" {
     about "sent one message" "receive, and send back as many bytes as came" \
         "$HERE, \"The read loop\""
+    because silent "nothing came back: is it received, processed and sent\
+$(in_a_pool ", and does a worker wake for it (pthread_cond_signal)")"
     start_server
     probe 'open a' 'echo a "hello\n"' 'silent a'
     end_server
+}
+
+because_unread() {
+    because "silent cut" "after one message nobody reads from this client again: receive in a \
+loop, until recv returns 0$(in_a_pool "; with one-shot events, arm the connection again when its worker is done")"
 }
 
 # bats test_tags=promise:echo,needs:listening-line
 @test "several messages on one connection" {
     about "sent 3 messages on one connection" \
         "perhaps recv is called once; loop until it returns 0" "$HERE, \"The read loop\""
+    because_unread
     start_server
     probe 'open a' 'echo a "msg 1\n"' 'echo a "msg 2\n"' 'echo a "msg 3\n"'
     end_server
@@ -222,6 +230,7 @@ make_room() {
 @test "a shorter message after a longer one" {
     about "sent a long message, then a short one" \
         "perhaps the whole buffer is sent back, not the bytes that came" "$HERE, \"The read loop\""
+    because_unread
     start_server
     probe 'open a' 'echo a "a long message\n"' 'echo a "x"' 'silent a' 'echo a "ab\n"'
     end_server
@@ -940,7 +949,7 @@ expect_usage() {
     end_server
 }
 
-# bats test_tags=promise:cpu-option,needs:end-of-stream
+# bats test_tags=promise:cpu-option,needs:end-of-stream,needs:none-forgotten
 @test "-c makes each process call use CPU time" {
     about "started with -c 200000; 3 clients sent a message each" \
         "measure the time of the thread itself (CLOCK_THREAD_CPUTIME_ID), not of the process" \

@@ -276,7 +276,7 @@ untested() {
 # A need that nobody promises would never be waited for; needs in a circle would never end.
 misneeded() {
     local levels_max
-    levels_max=$(sed -n 's/^LEVELS_MAX=//p' tests/suites.bash)
+    levels_max=$(sed -n 's/^LEVELS_MAX=\([0-9]*\).*/\1/p' tests/suites.bash)
     awk -F '\t' -v levels_max="$levels_max" '
         FNR == NR { listed[$2] = 1; next }
         {

@@ -64,13 +64,14 @@ expect_ours_fired() { ! is_ours || expect_fired "$@"; }
 # status 1 and a reason on stderr, and must not have said that it listens. 0: it runs;
 # 1: it was no server to the contract (reported); 2: it ended, as it should.
 start_or_refuse() {
-    local status=0
+    local status=0 why=$ABOUT_WHY read=$ABOUT_READ
     if start_server >"$BATS_TEST_TMPDIR/start"; then
         return 0
     elif is_running "$SERVER_PID" || ! fired; then
         cat "$BATS_TEST_TMPDIR/start"
         return 1
     fi
+    ABOUT_WHY=$why ABOUT_READ=$read # not that a server should have started
     wait "$SERVER_PID" 2>/dev/null || status=$?
     if ((status != 1)) || [[ -s $SERVER_OUT ]]; then
         report "the server $(status_in_words $status); on stdout: \"$(<"$SERVER_OUT")\"" \

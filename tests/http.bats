@@ -749,6 +749,8 @@ EOT
     start_http
     group routes
     fetch /metrics "$BATS_TEST_TMPDIR/metrics"
+    [[ -n $(metric server_connections_accepted_total "$BATS_TEST_TMPDIR/metrics") ]] ||
+        report "$(head -c 300 "$BATS_TEST_TMPDIR/metrics")" "server_connections_accepted_total"
     promtool check metrics <"$BATS_TEST_TMPDIR/metrics" >"$BATS_TEST_TMPDIR/said" 2>&1 ||
         report "$(head -n 20 "$BATS_TEST_TMPDIR/said")" "nothing to complain about"
     [[ ! -s $BATS_TEST_TMPDIR/said ]] || report "$(<"$BATS_TEST_TMPDIR/said")" "no word"

@@ -150,7 +150,10 @@ counted from the place where it began$(in_a_pool "; or $two")" ;;
 answer$(in_a_pool "; or $two")" ;;
         foreign) echo "two connections share a buffer or a position: each needs its own\
 $(in_a_pool "; or a worker uses a connection that was freed, and whose memory is another's now")" ;;
-        invented | unasked) echo "more was sent than had come: send as many bytes as recv returned, not the whole buffer" ;;
+        cut) echo "the rest of an answer never came: after a partial send, keep the rest, wait until the socket is \
+writable, and send it$(in_a_pool "; or its event is lost: arm it when all is done")" ;;
+        invented | unasked) echo "more was sent than had come: send as many bytes as recv returned, not the whole \
+buffer, and after a partial send only those that are left" ;;
         refused) echo "nobody listens there: the server has ended, or it has closed its listener" ;;
         gone) echo "the server has ended: whatever a client does, it ends its own connection, and not the process" ;;
     esac
