@@ -400,14 +400,15 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
 
 # bats test_tags=promise:drain-timeout,needs:drain-answers
 @test "--drain-timeout says how long" {
-    about "sent SIGTERM to a server with a drain timeout of 0.2 s, then to one of 4 s, with a client that does not leave" \
+    about "sent SIGTERM to a server with a drain timeout of 0.2 s, then to one of 4 s, with a client that does not take its answers" \
         "the deadline runs from the signal; until then the client may still take its answers" \
         "$HERE, \"Drain\""
     start_server --drain-timeout 200
-    probe 'open a' 'echo a "x"' mark 'signal TERM' 'within 1500' gone
+    probe 'within 10000' 'open p' 'pour p blocks' mark 'signal TERM' 'within 1500' gone
     expect_exit 0
     start_server --drain-timeout 4000
-    probe 'open a' 'echo a "x"' mark 'signal TERM' 'eof a' 'within 8000' gone 'grew clock min=4000'
+    probe 'within 10000' 'open p' 'pour p blocks' mark 'signal TERM' 'within 8000' gone \
+        'grew clock min=4000'
     expect_exit 0
 }
 
