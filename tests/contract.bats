@@ -593,7 +593,7 @@ expect_preloaded() {
 # bats test_tags=promise:crowd,needs:end-of-stream,needs:stop-and-continue
 @test "a hundred clients wait until it is their turn" {
     about "stopped the server, let 100 clients connect and send a message, let it go on" \
-        "who comes meanwhile waits in the accept queue: listen(fd, SOMAXCONN) makes it long" \
+        "who comes meanwhile waits in the accept queue: a backlog such as 4096 makes it long" \
         "$HERE, \"The socket\""
     start_server
     probe stop 'open x*100' 'send x "hello\n"' 'half-close x' cont 'within 5000' 'expect x "hello\n"' 'eof x'

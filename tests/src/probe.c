@@ -1995,6 +1995,9 @@ static long long read_gauge(enum gauge gauge)
 
     if (gauge == GAUGE_CLOCK)
         return now_ms();
+    /* One that has ended has hardly any threads, and no more memory than at the mark. */
+    if (server_gone())
+        server_wrong("a running server", "the server process has ended");
     if (gauge == GAUGE_CPU)
         value = server_cpu_ms();
     else if (gauge == GAUGE_RSS)
