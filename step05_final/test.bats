@@ -350,7 +350,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
 @test "SIGTERM: nobody else is accepted" {
     about "connected after SIGTERM, while a client that had not taken its answer kept the server draining" \
         "close the listener first" "$HERE, \"Drain\""
-    start_server --drain-timeout 8000
+    start_server --drain-timeout 60000
     # That p still gets its answers shows that it was the drain, and not the end.
     probe 'within 8000' 'open p' 'pour p blocks' 'signal TERM' 'refused soon' 'drink p' 'eof p' \
         'close p' gone
@@ -451,7 +451,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     about "sent SIGHUP, and once more, while two requests of 1.5 s were processed and another client was idle" \
         "a terminal that is closed sends SIGHUP: drain as for SIGTERM; its shell may send it as well, so a second one is no reason to hurry" \
         "$HERE, \"Drain\""
-    start_server -t 4 -w 1500000 --drain-timeout 20000
+    start_server -t 4 -w 1500000 --drain-timeout 60000
     probe 'within 10000' 'open i' 'open x*2' stop 'send x "query\n"' 'arrived x' cont asleep \
         'signal HUP' 'eof i' 'signal HUP' 'expect x "query\n"' 'eof x' 'close x' 'close i' gone
     expect_exit 0
