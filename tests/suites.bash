@@ -209,9 +209,14 @@ await_portion() {
     wait -n -p pid "${!running[@]}" || true
     read -r i count <<<"${running[$pid]}"
     unset "running[$pid]"
-    LEFT[i]=$((LEFT[i] - count))
+    LEFT[i]=$((LEFT[i] - count)) DONE=$((DONE + count))
     ((LEFT[i] > 0)) || show_complete
+    show_progress
 }
+
+# Nothing is shown of a suite before it is complete. On a terminal this says that we live.
+DONE=0
+show_progress() { [[ ! -t 1 ]] || printf '\r%d of %d tests\e[K\r' "$DONE" ${#TEST_NAME[@]}; }
 
 show_complete() {
     while ((SHOWN < ${#SUITE_NAME[@]} && LEFT[SHOWN] == 0)); do
@@ -262,6 +267,7 @@ show() {
         ((TEST_SUITE[test] != i)) ||
             printf '%s\t%s\n' "${TEST_NAME[test]}" "${WAITS[test]-}"
     done >"$RESULTS/$i.list"
+    [[ ! -t 1 ]] || printf '\e[K'
     awk -v suite="${SUITE_NAME[i]}${2-}" -v counts="$RESULTS/$i.count" -v walls="${WALLS-}" \
         -v times="${TIMES-}" -v red="$red" -v green="$green" -v yellow="$yellow" \
         -v plain="$plain" -f tests/show.awk "$RESULTS/$i.list" "${taps[@]}"
@@ -300,6 +306,7 @@ first_failure() {
 
 summary() {
     local passed=0 failed=0 skipped=0 waiting=0 walls=0 p f s w u i first
+    [[ ! -t 1 ]] || printf '\e[K'
     first=$(first_failure)
     for i in "${!SUITE_NAME[@]}"; do
         [[ ! -s $RESULTS/$i.failures || ${TRIES:-1} == 1 ]] || ask_again "$i"
