@@ -80,6 +80,9 @@ endif
 test-long: all tools ## what takes longer: sanitizers, mutants, counted costs (15 minutes)
 	@tests/long
 
+test-more: all tools ## correct servers of other designs, students' directories, other machines
+	@tests/long more
+
 test-repeat: all tools ## the same tests again and again, idle and under load
 	@tests/repeat
 
@@ -102,5 +105,5 @@ clean: ## remove all that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-.PHONY: all $(STEPS) run tools test check doctor diff mutants wheats sanitize test-long test-repeat \
-	bench count figure format clean help
+.PHONY: all $(STEPS) run tools test check doctor diff mutants wheats sanitize test-long test-more \
+	test-repeat bench count figure format clean help

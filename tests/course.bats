@@ -446,7 +446,7 @@ stubs() {
 
 @test "make help lists every target" {
     local target
-    for target in all run test check doctor diff mutants wheats sanitize test-long test-repeat bench count figure format clean help; do
+    for target in all run test check doctor diff mutants wheats sanitize test-long test-more test-repeat bench count figure format clean help; do
         make -s help | grep -q "^$target " || {
             echo "make help does not know $target"
             return 1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # machines.bats - the course on machines that differ: another libc, another processor, other
-# tools, odd paths, narrow limits. Part of `make test-long`. Each test builds a copy and runs
+# tools, odd paths, narrow limits. Part of `make test-more`. Each test builds a copy and runs
 # tests in it, which must pass or be skipped by name; no shell may complain. README.md,
 # "Machines", is the list of what was tried, here and by hand.
 #
