@@ -31,7 +31,7 @@ liar() {
 # says STATUS TEXT: the load ends so, and has said that.
 says() {
     local status=0
-    timeout 30 "$TOOLS/load" -p "$PORT" -t 0.2 -w 0 -c 4 "${@:3}" >"$SCRATCH/load" 2>&1 \
+    timeout "$NET_S" "$TOOLS/load" -p "$PORT" -t 0.2 -w 0 -c 4 "${@:3}" >"$SCRATCH/load" 2>&1 \
         3>&- 4>&- || status=$?
     if ((status != $1)) || ! grep -q -- "$2" "$SCRATCH/load"; then
         echo "status $status, wanted $1 and \"$2\":"
@@ -140,7 +140,7 @@ csv() {
 
 # bench VARIABLE=VALUE...: one short round.
 bench() {
-    env ROUNDS=1 CSV="$SCRATCH/csv" SECONDS_EACH=0.1 "$@" timeout 60 tests/bench/run \
+    env ROUNDS=1 CSV="$SCRATCH/csv" SECONDS_EACH=0.1 "$@" timeout "$NET_S" tests/bench/run \
         >"$SCRATCH/out" 2>"$SCRATCH/err" 3>&- 4>&-
 }
 
@@ -207,7 +207,7 @@ bench() {
 
 count() {
     local status=0
-    env TRIES=2 "$@" timeout 100 tests/bench/count >"$SCRATCH/out" 2>&1 3>&- 4>&- || status=$?
+    env TRIES=2 "$@" timeout "$NET_S" tests/bench/count >"$SCRATCH/out" 2>&1 3>&- 4>&- || status=$?
     cat "$SCRATCH/out"
     return $status
 }
@@ -238,7 +238,7 @@ count() {
 # ---- what is shown ----------------------------------------------------------------
 
 @test "each ablation can be built" {
-    timeout 100 tests/bench/ablate build 3>&- 4>&-
+    timeout "$NET_S" tests/bench/ablate build 3>&- 4>&-
 }
 
 @test "the tables of the benchmark's page are those of its CSVs" {

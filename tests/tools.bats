@@ -107,7 +107,7 @@ pool_alone() {
     fi
     ${CC:-cc} -std=c11 -D_GNU_SOURCE -g -pthread "${batch[@]}" -I"$DIRECTORY" -o "$program" \
         "$COURSE/tests/unit/pool_test.c" "$DIRECTORY/pool.c"
-    timeout 100 valgrind -q --error-exitcode=1 --tool="$1" "$quiet" "$program"
+    timeout "$NET_S" valgrind -q --error-exitcode=1 --tool="$1" "$quiet" "$program"
 }
 
 @test "step04: helgrind accepts the pool" { pool_alone helgrind; }
@@ -119,21 +119,21 @@ pool_alone() {
     local program=$BATS_TEST_TMPDIR/timer_test
     ${CC:-cc} -std=c11 -D_GNU_SOURCE -g -I"$DIRECTORY" -o "$program" \
         "$COURSE/tests/unit/timer_test.c" "$DIRECTORY/timer.c"
-    timeout 60 "$program"
+    timeout "$NET_S" "$program"
 }
 
 @test "step05: the HTTP parser reads every case as it should" {
     local program=$BATS_TEST_TMPDIR/http_parser_test
     ${CC:-cc} -std=c11 -D_GNU_SOURCE -O1 -g -I"$DIRECTORY" -o "$program" \
         "$COURSE/tests/unit/http_parser_test.c" "$DIRECTORY/http_parser.c"
-    timeout 100 "$program"
+    timeout "$NET_S" "$program"
 }
 
 @test "step05: what must be true of the HTTP parser is, for the seeds of the fuzzer" {
     local program=$BATS_TEST_TMPDIR/seeds
     ${CC:-cc} -std=c11 -D_GNU_SOURCE -DSTANDALONE -O1 -g -I"$DIRECTORY" -o "$program" \
         "$COURSE/tests/fuzz/http_parser_fuzz.c" "$DIRECTORY/http_parser.c"
-    timeout 60 "$program" "$COURSE/tests/fuzz/corpus/"*
+    timeout "$NET_S" "$program" "$COURSE/tests/fuzz/corpus/"*
 }
 
 # ---- what the tests say of a server that does wrong -------------------------------
