@@ -18,7 +18,7 @@
 /* The state word: the events above, seen and not used up, and two facts about the
  * connection. */
 enum {
-    EVENTS = CONN_READABLE | CONN_WRITABLE | CONN_UNEVEN | CONN_DRAIN,
+    EVENTS = CONN_READABLE | CONN_WRITABLE | CONN_READ_ALL | CONN_DRAIN,
     SCHEDULED = 1 << 4, /* it has an owner: it is queued, served or claimed */
     NEEDS_OUT = 1 << 5  /* it has output: until that is sent, input does not matter */
 };
@@ -26,11 +26,11 @@ enum {
 static_assert((EVENTS & (SCHEDULED | NEEDS_OUT)) == 0, "each bit means one thing");
 
 /* An idle connection owns no buffer; the worker lends it its own. */
-static _Thread_local char lent[RECV_MAX];
-static _Thread_local char text[OUTPUT_TEXT_MAX];
+static _Thread_local char scratch_input[RECV_MAX];
+static _Thread_local char scratch_text[OUTPUT_TEXT_MAX];
 
 /* What a connection owns while it is not idle. */
-struct kept {
+struct pending {
     struct buf input;  /* has come, and cannot be answered yet */
     struct buf output; /* the socket did not take it yet */
     void *state;       /* the handler's */
@@ -38,12 +38,12 @@ struct kept {
 
 static bool has_output(const struct conn *conn)
 {
-    return conn->kept != NULL && buf_len(&conn->kept->output) > 0;
+    return conn->pending != NULL && buf_len(&conn->pending->output) > 0;
 }
 
-static bool has_kept_input(const struct conn *conn)
+static bool has_pending_input(const struct conn *conn)
 {
-    return conn->kept != NULL && buf_len(&conn->kept->input) > 0;
+    return conn->pending != NULL && buf_len(&conn->pending->input) > 0;
 }
 
 enum conn_phase conn_phase(const struct conn *conn)
@@ -57,7 +57,7 @@ enum conn_phase conn_phase(const struct conn *conn)
     return conn->next == HANDLER_BODY ? CONN_BODY : CONN_IDLE;
 }
 
-static int64_t patience_ms(const struct conn *conn)
+static int64_t timeout_ms(const struct conn *conn)
 {
     const struct service *service = conn->service;
 
@@ -78,7 +78,7 @@ static int64_t patience_ms(const struct conn *conn)
 /* Gives the client time for what it has to do now. */
 static void set_deadline(struct conn *conn)
 {
-    int64_t ms = patience_ms(conn);
+    int64_t ms = timeout_ms(conn);
     int64_t deadline_ms = ms == TIMER_NEVER ? TIMER_NEVER : timer_now_ms() + ms;
 
     /* Relaxed: give_back releases it, and whoever looks at it has acquired the state. */
@@ -111,26 +111,26 @@ void conn_close(struct conn *conn)
 
 static void forget_state(struct conn *conn)
 {
-    if (conn->kept->state != NULL)
-        conn->service->handler->forget(conn->kept->state);
-    conn->kept->state = NULL;
+    if (conn->pending->state != NULL)
+        conn->service->handler->forget(conn->pending->state);
+    conn->pending->state = NULL;
 }
 
-static void free_kept(struct conn *conn)
+static void free_pending(struct conn *conn)
 {
-    if (conn->kept == NULL)
+    if (conn->pending == NULL)
         return;
     forget_state(conn);
-    buf_free(&conn->kept->input);
-    buf_free(&conn->kept->output);
-    free(conn->kept);
-    conn->kept = NULL;
+    buf_free(&conn->pending->input);
+    buf_free(&conn->pending->output);
+    free(conn->pending);
+    conn->pending = NULL;
 }
 
 void conn_free(struct conn *conn)
 {
     assert(conn->fd < 0);
-    free_kept(conn);
+    free_pending(conn);
     free(conn);
 }
 
@@ -258,7 +258,7 @@ static bool send_some(struct conn *conn, struct output *out)
  * do not read from it (backpressure). */
 static bool write_output(struct conn *conn, unsigned *events)
 {
-    struct buf *output = &conn->kept->output;
+    struct buf *output = &conn->pending->output;
     ssize_t n;
 
     do
@@ -273,8 +273,8 @@ static bool write_output(struct conn *conn, unsigned *events)
         return true;
     }
     buf_free(output);
-    if (!has_kept_input(conn) && conn->kept->state == NULL)
-        free_kept(conn);
+    if (!has_pending_input(conn) && conn->pending->state == NULL)
+        free_pending(conn);
     set_deadline(conn);
     return true;
 }
@@ -283,10 +283,10 @@ static bool write_output(struct conn *conn, unsigned *events)
  * unread then, or comes later, TCP sends a reset (RFC 9293, section 3.6.1, SHLD-3), and
  * that takes from the client what it has not read yet. So: a FIN, and wait for its FIN.
  */
-static void say_goodbye(struct conn *conn, enum conn_cause cause)
+static void begin_lingering_close(struct conn *conn, enum conn_cause cause)
 {
     shutdown(conn->fd, SHUT_WR);
-    free_kept(conn);
+    free_pending(conn);
     conn->lingering = true;
     conn->next = HANDLER_END;
     conn->cause = cause;
@@ -311,44 +311,46 @@ static bool take_over(struct buf *to, const struct output *out, struct buf *memo
     return true;
 }
 
-static bool keep_output(struct conn *conn, struct output *out)
+static bool save_output(struct conn *conn, struct output *out)
 {
-    struct kept *kept = conn->kept;
+    struct pending *pending = conn->pending;
 
-    if (take_over(&kept->output, out, &out->owned))
+    if (take_over(&pending->output, out, &out->owned))
         return true;
-    if (buf_len(&kept->input) == 0 && take_over(&kept->output, out, &kept->input))
+    if (buf_len(&pending->input) == 0 &&
+        take_over(&pending->output, out, &pending->input))
         return true;
-    if (!buf_reserve(&kept->output, out->len))
+    if (!buf_reserve(&pending->output, out->len))
         return false;
     for (unsigned i = out->first; i < out->count; i++)
-        buf_append(&kept->output, out->parts[i].iov_base, out->parts[i].iov_len);
+        buf_append(&pending->output, out->parts[i].iov_base, out->parts[i].iov_len);
     return true;
 }
 
 /* Keeps what is left of input and output, and the handler's state. in is lent memory or
  * the connection's own. False: no memory. */
-static bool keep_rest(struct conn *conn, struct buf *in, struct output *out, void *state)
+static bool save_pending(
+    struct conn *conn, struct buf *in, struct output *out, void *state)
 {
-    if (conn->kept == NULL) {
+    if (conn->pending == NULL) {
         if (buf_len(in) == 0 && out->len == 0 && state == NULL)
             return true;
-        conn->kept = calloc(1, sizeof *conn->kept);
-        if (conn->kept == NULL) {
+        conn->pending = calloc(1, sizeof *conn->pending);
+        if (conn->pending == NULL) {
             if (state != NULL)
                 conn->service->handler->forget(state);
             return false;
         }
     }
-    conn->kept->state = state;
-    if (out->len > 0 && !keep_output(conn, out))
+    conn->pending->state = state;
+    if (out->len > 0 && !save_output(conn, out))
         return false;
-    if (in != &conn->kept->input)
-        return buf_append(&conn->kept->input, buf_bytes(in), buf_len(in));
+    if (in != &conn->pending->input)
+        return buf_append(&conn->pending->input, buf_bytes(in), buf_len(in));
     if (buf_len(in) == 0)
         buf_free(in);
-    if (!has_kept_input(conn) && !has_output(conn) && state == NULL)
-        free_kept(conn);
+    if (!has_pending_input(conn) && !has_output(conn) && state == NULL)
+        free_pending(conn);
     return true;
 }
 
@@ -359,7 +361,7 @@ static bool has_more(const void *conn)
 
 /* Lets the handler answer what is in `in`, sends that as far as the socket takes it, and
  * keeps the rest of both. False: the connection is at its end. */
-static bool converse(struct conn *conn, struct buf *in, unsigned *events)
+static bool handle_input(struct conn *conn, struct buf *in, unsigned *events)
 {
     const struct handler *handler = conn->service->handler;
     enum conn_phase phase = conn_phase(conn);
@@ -367,10 +369,10 @@ static bool converse(struct conn *conn, struct buf *in, unsigned *events)
     /* Relaxed: see begin_delay in server.c. */
     bool draining = atomic_load_explicit(&conn->service->draining, memory_order_relaxed);
     struct output out;
-    struct dialog dialog = {
+    struct exchange exchange = {
         .in = in,
         .out = &out,
-        .state = conn->kept != NULL ? conn->kept->state : NULL,
+        .state = conn->pending != NULL ? conn->pending->state : NULL,
         .answered = answered,
         .draining = draining,
         .conn = conn,
@@ -378,9 +380,9 @@ static bool converse(struct conn *conn, struct buf *in, unsigned *events)
         .origin = &conn->origin,
     };
 
-    output_begin(&out, text);
-    conn->next = (unsigned char)handler->handle(handler, &dialog);
-    conn->answered = dialog.answered;
+    output_begin(&out, scratch_text);
+    conn->next = (unsigned char)handler->handle(handler, &exchange);
+    conn->answered = exchange.answered;
     if (conn->next == HANDLER_END)
         buf_take(in, buf_len(in));
     /* Asked before the answer leaves: a client that has its next message ready as soon as
@@ -388,17 +390,18 @@ static bool converse(struct conn *conn, struct buf *in, unsigned *events)
     bool last = conn->draining && !conn_has_input(conn);
     bool sent = out.len == 0 || send_some(conn, &out);
     bool all_sent = out.len == 0;
-    bool kept = keep_rest(conn, in, &out, dialog.state);
+    bool saved = save_pending(conn, in, &out, exchange.state);
     output_end(&out);
     if (!sent)
         return false;
-    if (!kept) /* if all is sent, the client can still be told */
-        return (all_sent && conn_excuse(conn, HANDLER_NO_MEMORY)) || fail(conn, ENOMEM);
+    if (!saved) /* if all is sent, the client can still be told */
+        return (all_sent && conn_send_error(conn, HANDLER_NO_MEMORY)) ||
+               fail(conn, ENOMEM);
     if (!all_sent) {
         *events &= ~(unsigned)CONN_WRITABLE;
         conn->backlogged = true;
     } else if (last && !conn->backlogged) {
-        *events &= ~(unsigned)(CONN_READABLE | CONN_UNEVEN);
+        *events &= ~(unsigned)(CONN_READABLE | CONN_READ_ALL);
     }
     /* No byte prolongs the time for a head or a body that it is a part of. */
     if (conn_phase(conn) != phase || conn->answered != answered)
@@ -412,11 +415,11 @@ static bool converse(struct conn *conn, struct buf *in, unsigned *events)
  * bytes, and recv stops short at an urgent mark. *got: bytes have come. */
 static bool read_input(struct conn *conn, unsigned *events, bool *got)
 {
-    struct buf borrowed = {.data = lent, .size = sizeof lent};
-    struct buf *in = has_kept_input(conn) ? &conn->kept->input : &borrowed;
+    struct buf borrowed = {.data = scratch_input, .size = sizeof scratch_input};
+    struct buf *in = has_pending_input(conn) ? &conn->pending->input : &borrowed;
 
     if (in != &borrowed && !buf_reserve(in, RECV_MIN))
-        return conn_excuse(conn, HANDLER_NO_MEMORY) || fail(conn, ENOMEM);
+        return conn_send_error(conn, HANDLER_NO_MEMORY) || fail(conn, ENOMEM);
     size_t room = buf_room(in) < RECV_MAX ? buf_room(in) : RECV_MAX;
     ssize_t n = recv(conn->fd, in->data + in->end, room, 0);
     if (n == 0)
@@ -424,17 +427,17 @@ static bool read_input(struct conn *conn, unsigned *events, bool *got)
     if (n < 0) {
         if (errno == EINTR)
             return true;
-        *events &= ~(unsigned)(CONN_READABLE | CONN_UNEVEN);
+        *events &= ~(unsigned)(CONN_READABLE | CONN_READ_ALL);
         return errno == EAGAIN || fail(conn, errno);
     }
     *got = true;
     metrics_add(METRIC_RECEIVED, (uint64_t)n);
-    if ((size_t)n < room && !(*events & CONN_UNEVEN))
+    if ((size_t)n < room && !(*events & CONN_READ_ALL))
         *events &= ~(unsigned)CONN_READABLE;
     if (conn->lingering)
         return true; /* it was told that nobody listens any more */
     in->end += (size_t)n;
-    return converse(conn, in, events);
+    return handle_input(conn, in, events);
 }
 
 static bool is_ready(const struct conn *conn, short events)
@@ -454,40 +457,41 @@ bool conn_has_room(const struct conn *conn)
     return is_ready(conn, POLLOUT);
 }
 
-bool conn_excuse(struct conn *conn, enum handler_excuse why)
+bool conn_send_error(struct conn *conn, enum handler_error why)
 {
     static const enum conn_cause causes[] = {
         [HANDLER_FULL] = CONN_REFUSED,
-        [HANDLER_LATE] = CONN_TIMEOUT,
+        [HANDLER_TIMEOUT] = CONN_TIMEOUT,
         [HANDLER_NO_MEMORY] = CONN_ERROR,
     };
     const struct handler *handler = conn->service->handler;
     struct buf none = {0};
     struct output out;
-    struct dialog dialog = {
-        .in = has_kept_input(conn) ? &conn->kept->input : &none,
+    struct exchange exchange = {
+        .in = has_pending_input(conn) ? &conn->pending->input : &none,
         .out = &out,
         .origin = &conn->origin,
     };
 
-    output_begin(&out, text);
-    if (handler->excuse != NULL)
-        handler->excuse(handler, why, &dialog);
+    output_begin(&out, scratch_text);
+    if (handler->write_error != NULL)
+        handler->write_error(handler, why, &exchange);
     bool told = out.len == 0 || (send_some(conn, &out) && out.len == 0);
     output_end(&out);
     if (told)
-        say_goodbye(conn, causes[why]);
+        begin_lingering_close(conn, causes[why]);
     return told;
 }
 
-bool conn_end_late(struct conn *conn)
+bool conn_time_out(struct conn *conn)
 {
     enum conn_phase phase = conn_phase(conn);
 
     metrics_add(METRIC_TIMEOUT + phase, 1);
     log_about(
         &conn->origin, LOG_INFO, "timeout", "kind=%s", metrics_timeout_names[phase]);
-    if ((phase == CONN_HEAD || phase == CONN_BODY) && conn_excuse(conn, HANDLER_LATE))
+    if ((phase == CONN_HEAD || phase == CONN_BODY) &&
+        conn_send_error(conn, HANDLER_TIMEOUT))
         return true;
     if (!conn->lingering)
         conn->cause = CONN_TIMEOUT;
@@ -498,7 +502,7 @@ bool conn_end_late(struct conn *conn)
 /* The main thread cannot judge a connection that is queued or served whenever it looks,
  * as that of a client who never pauses: its owner does, when it has read what was here.
  */
-static bool is_late(const struct conn *conn)
+static bool has_timed_out(const struct conn *conn)
 {
     enum conn_phase phase = conn_phase(conn);
 
@@ -530,21 +534,22 @@ static bool step(struct conn *conn, unsigned *events, bool *got)
         conn->draining = true;
         conn->backlogged = has_output(conn);
         *events &= ~(unsigned)CONN_DRAIN;
-        *events |= CONN_READABLE | CONN_UNEVEN; /* there may be bytes without an event */
+        *events |=
+            CONN_READABLE | CONN_READ_ALL; /* there may be bytes without an event */
     }
     if (has_output(conn)) {
         if (*events & CONN_WRITABLE)
             alive = write_output(conn, events);
     } else if (can_go_on(conn)) {
         *got = true;
-        alive = converse(conn, &conn->kept->input, events);
+        alive = handle_input(conn, &conn->pending->input, events);
     } else if (*events & CONN_READABLE) {
         alive = read_input(conn, events, got);
     }
     if (alive && is_done(conn, *events))
-        say_goodbye(conn, conn->draining ? CONN_DRAINED : CONN_DONE);
-    if (alive && is_late(conn))
-        alive = conn_end_late(conn);
+        begin_lingering_close(conn, conn->draining ? CONN_DRAINED : CONN_DONE);
+    if (alive && has_timed_out(conn))
+        alive = conn_time_out(conn);
     return alive;
 }
 

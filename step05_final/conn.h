@@ -27,7 +27,7 @@
 enum conn_event {
     CONN_READABLE = 1 << 0, /* recv has something to say: bytes, the end, an error */
     CONN_WRITABLE = 1 << 1, /* send has */
-    CONN_UNEVEN = 1 << 2,   /* with READABLE: a short recv is not the last one */
+    CONN_READ_ALL = 1 << 2, /* with READABLE: a short recv is not the last one */
     CONN_DRAIN = 1 << 3     /* answer what is here, then say goodbye */
 };
 
@@ -56,9 +56,9 @@ enum conn_cause {
     CONN_DRAINED  /* the server ends */
 };
 
-struct kept;
+struct pending;
 
-/* 10,000 of them wait most of the time: what not every one needs is in kept. */
+/* 10,000 of them wait most of the time: what not every one needs is in pending. */
 struct conn {
     struct task task;   /* first, so that the task is the connection */
     atomic_uint state;  /* events not used up, and whose it is; see conn.c */
@@ -72,16 +72,16 @@ struct conn {
     _Atomic int64_t deadline_ms;
 
     /* The owner's. */
-    struct kept *kept;    /* what is not done with: input, output; NULL: all is */
-    unsigned ready_us;    /* when it was queued; only differences mean something */
-    unsigned answered;    /* requests */
-    unsigned short error; /* errno of what ended it; 0: nothing was wrong */
-    unsigned char next;   /* enum handler_next: what the handler wants */
-    unsigned char cause;  /* enum conn_cause, once it is known */
-    bool draining;        /* answer what is here, then say goodbye */
-    bool backlogged;      /* in the drain: answers had to wait, and input with them */
-    bool lingering;       /* goodbye is said */
-    bool turned_away;     /* fixed before an event can come */
+    struct pending *pending; /* what is not done with: input, output; NULL: all is */
+    unsigned ready_us;       /* when it was queued; only differences mean something */
+    unsigned answered;       /* requests */
+    unsigned short error;    /* errno of what ended it; 0: nothing was wrong */
+    unsigned char next;      /* enum handler_next: what the handler wants */
+    unsigned char cause;     /* enum conn_cause, once it is known */
+    bool draining;           /* answer what is here, then say goodbye */
+    bool backlogged;         /* in the drain: answers had to wait, and input with them */
+    bool lingering;          /* goodbye is said */
+    bool rejected;           /* fixed before an event can come */
 };
 
 static_assert(sizeof(struct conn) <= 104, "10,000 of them, and each is mostly idle");
@@ -122,11 +122,11 @@ bool conn_has_room(const struct conn *conn);
 
 /* Its time is over: counts and logs that, and tells a client that is in the middle of a
  * request. True: it stays for linger_ms to hear so; false: end it now. The owner. */
-bool conn_end_late(struct conn *conn);
+bool conn_time_out(struct conn *conn);
 
 /* Lets the handler say why it ends, and says goodbye: the client has linger_ms, or
  * refused_ms, to hear it. False: it cannot be told; end it now. The owner; the main
  * thread also for a new one, before an event can come. */
-bool conn_excuse(struct conn *conn, enum handler_excuse why);
+bool conn_send_error(struct conn *conn, enum handler_error why);
 
 #endif

@@ -26,7 +26,7 @@ enum handler_next {
 };
 
 /* One connection, as its protocol sees it during one call. */
-struct dialog {
+struct exchange {
     struct buf *in;     /* what has come; may be changed in place */
     struct output *out; /* the answers; may refer to in, whose memory stays */
     void *state;        /* the handler's, kept from call to call; NULL at first */
@@ -41,9 +41,9 @@ struct dialog {
 };
 
 /* Why a connection ends before its client wants it to. */
-enum handler_excuse {
+enum handler_error {
     HANDLER_FULL,     /* one connection too many; nothing was read from it */
-    HANDLER_LATE,     /* the head or the body took too long */
+    HANDLER_TIMEOUT,  /* the head or the body took too long */
     HANDLER_NO_MEMORY /* to keep what has come */
 };
 
@@ -51,11 +51,11 @@ struct handler {
     const char *name; /* for the log */
 
     /* Answers what can be answered now, at most one request that takes long. */
-    enum handler_next (*handle)(const struct handler *handler, struct dialog *dialog);
+    enum handler_next (*handle)(const struct handler *handler, struct exchange *exchange);
 
     /* Says why it ends. NULL: this protocol has no words for it. */
-    void (*excuse)(
-        const struct handler *handler, enum handler_excuse why, struct dialog *dialog);
+    void (*write_error)(
+        const struct handler *handler, enum handler_error why, struct exchange *exchange);
 
     /* Gives back state, which is not NULL: nobody will ask for it again. */
     void (*forget)(void *state);

@@ -137,27 +137,27 @@ static int64_t now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static void log_request(const struct dialog *dialog, const struct http_head *head,
+static void log_request(const struct exchange *exchange, const struct http_head *head,
     unsigned status, size_t len, int64_t us)
 {
     char target[LOG_VALUE_MAX];
 
-    log_about(dialog->origin, LOG_INFO, "request",
+    log_about(exchange->origin, LOG_INFO, "request",
         "method=%s target=%s status=%u bytes=%zu us=%lld", http_method_name(head->method),
         log_quote(target, head->target.data, head->target.len), status, len,
         (long long)us);
 }
 
 /* What cannot be parsed has no method and no target: its first line is shown. */
-static void log_refused(const struct dialog *dialog, unsigned status)
+static void log_refused(const struct exchange *exchange, unsigned status)
 {
     char line[LOG_VALUE_MAX];
-    const char *bytes = buf_bytes(dialog->in);
+    const char *bytes = buf_bytes(exchange->in);
     size_t len =
-        buf_len(dialog->in) < LINE_SHOWN_MAX ? buf_len(dialog->in) : LINE_SHOWN_MAX;
+        buf_len(exchange->in) < LINE_SHOWN_MAX ? buf_len(exchange->in) : LINE_SHOWN_MAX;
     const char *end = len > 0 ? memchr(bytes, '\r', len) : NULL;
 
-    log_about(dialog->origin, LOG_INFO, "request", "line=%s status=%u",
+    log_about(exchange->origin, LOG_INFO, "request", "line=%s status=%u",
         log_quote(line, bytes, end != NULL ? (size_t)(end - bytes) : len), status);
 }
 
@@ -175,31 +175,31 @@ static bool asks_for_head(const struct buf *in)
 
 /* Where the request ends is not known, or will not be waited for: answer, and close. */
 static enum handler_next refuse(
-    const struct http *http, struct dialog *dialog, unsigned status)
+    const struct http *http, struct exchange *exchange, unsigned status)
 {
-    struct framing framing = {.close = true, .no_body = asks_for_head(dialog->in)};
+    struct framing framing = {.close = true, .no_body = asks_for_head(exchange->in)};
     struct answer answer = {.status = status};
 
     if (http->access_log)
-        log_refused(dialog, status);
+        log_refused(exchange, status);
     set_error(&answer, status);
-    write_answer(dialog->out, &answer, &framing);
+    write_answer(exchange->out, &answer, &framing);
     return HANDLER_END;
 }
 
 /* One connection too many may be about to send any request, HEAD as well, and one for
  * which there was no memory may have sent it: so these get no body. */
-static void excuse(
-    const struct handler *handler, enum handler_excuse why, struct dialog *dialog)
+static void write_error(
+    const struct handler *handler, enum handler_error why, struct exchange *exchange)
 {
     const struct http *http = (const struct http *)handler;
     struct framing framing = {.close = true};
     struct answer answer = {.status = why == HANDLER_FULL ? 503 : 500};
 
-    if (why == HANDLER_LATE)
-        refuse(http, dialog, 408);
+    if (why == HANDLER_TIMEOUT)
+        refuse(http, exchange, 408);
     else
-        write_answer(dialog->out, &answer, &framing);
+        write_answer(exchange->out, &answer, &framing);
 }
 
 /* ------------------------------------------------------------ answering */
@@ -240,17 +240,17 @@ static enum http_verdict read_body(
 
 /* The client that waits for a 100 before it sends the body gets it, unless it did not
  * wait (RFC 9110, section 10.1.1). */
-static enum handler_next wait_for_body(const struct http *http, struct dialog *dialog,
+static enum handler_next wait_for_body(const struct http *http, struct exchange *exchange,
     const struct http_head *head, const struct body *body)
 {
-    struct body *kept = malloc(sizeof *kept);
+    struct body *saved = malloc(sizeof *saved);
 
-    if (kept == NULL)
-        return refuse(http, dialog, 500);
-    *kept = *body;
-    dialog->state = kept;
-    if (head->expect_continue && buf_len(dialog->in) == head->len) {
-        output_string(dialog->out, "HTTP/1.1 100 Continue\r\n\r\n");
+    if (saved == NULL)
+        return refuse(http, exchange, 500);
+    *saved = *body;
+    exchange->state = saved;
+    if (head->expect_continue && buf_len(exchange->in) == head->len) {
+        output_string(exchange->out, "HTTP/1.1 100 Continue\r\n\r\n");
         metrics_add_status(100);
     }
     return HANDLER_BODY;
@@ -284,24 +284,25 @@ static const struct route *route_of(
     return route;
 }
 
-static void set_persistence(const struct http *http, const struct dialog *dialog,
+static void set_persistence(const struct http *http, const struct exchange *exchange,
     const struct http_head *head, struct framing *framing)
 {
-    bool enough = http->requests_max > 0 && dialog->answered >= http->requests_max;
-    bool leaving =
-        dialog->draining && buf_len(dialog->in) == 0 && !dialog->has_more(dialog->conn);
+    bool enough = http->requests_max > 0 && exchange->answered >= http->requests_max;
+    bool leaving = exchange->draining && buf_len(exchange->in) == 0 &&
+                   !exchange->has_more(exchange->conn);
 
     framing->close = framing->close || head->close || enough || leaving;
     framing->keep_alive = head->minor == 0;
 }
 
 /* The request is all here, or will not be waited for: len bytes of input are it. */
-static enum handler_next answer_request(const struct http *http, struct dialog *dialog,
-    const struct http_head *head, char *body, size_t body_len, size_t len)
+static enum handler_next answer_request(const struct http *http,
+    struct exchange *exchange, const struct http_head *head, char *body, size_t body_len,
+    size_t len)
 {
     struct framing framing = {.no_body = head->method == HTTP_HEAD};
     struct answer answer = {.status = 200};
-    struct request request = {head, body, body_len, dialog->draining};
+    struct request request = {head, body, body_len, exchange->draining};
     int64_t begin_us = http->access_log ? now_us() : 0;
 
     const struct route *route = route_of(head, &answer, &framing);
@@ -311,23 +312,23 @@ static enum handler_next answer_request(const struct http *http, struct dialog *
         set_error(&answer, 500);
         framing.close = true;
     }
-    buf_take(dialog->in, len);
-    dialog->answered++;
-    set_persistence(http, dialog, head, &framing);
+    buf_take(exchange->in, len);
+    exchange->answered++;
+    set_persistence(http, exchange, head, &framing);
     if (http->access_log)
-        log_request(dialog, head, answer.status,
+        log_request(exchange, head, answer.status,
             framing.no_body ? 0 : answer.body.len + buf_len(&answer.owned),
             now_us() - begin_us);
-    write_answer(dialog->out, &answer, &framing);
+    write_answer(exchange->out, &answer, &framing);
     return framing.close ? HANDLER_END : HANDLER_AGAIN;
 }
 
 /* Shall the client that asks before it sends the body be told not to? */
 static enum handler_next refuse_body(
-    const struct http *http, struct dialog *dialog, struct http_head *head)
+    const struct http *http, struct exchange *exchange, struct http_head *head)
 {
     head->close = true; /* nobody knows whether the body will come (section 10.1.1) */
-    return answer_request(http, dialog, head, NULL, 0, buf_len(dialog->in));
+    return answer_request(http, exchange, head, NULL, 0, buf_len(exchange->in));
 }
 
 static bool is_wanted(const struct http_head *head)
@@ -338,50 +339,51 @@ static bool is_wanted(const struct http_head *head)
 }
 
 /* Begins with a request. HANDLER_AGAIN: it is answered, and another may follow. */
-static enum handler_next begin_request(const struct http *http, struct dialog *dialog)
+static enum handler_next begin_request(const struct http *http, struct exchange *exchange)
 {
     struct http_head head;
     int status;
 
     enum http_verdict verdict = http_parse_head(
-        buf_bytes(dialog->in), buf_len(dialog->in), &http->limits, &head, &status);
+        buf_bytes(exchange->in), buf_len(exchange->in), &http->limits, &head, &status);
     if (verdict == HTTP_PARTIAL)
         return HANDLER_HEAD;
     if (verdict == HTTP_BAD)
-        return refuse(http, dialog, (unsigned)status);
+        return refuse(http, exchange, (unsigned)status);
     struct body body = body_of(&head);
-    if (head.expect_continue && buf_len(dialog->in) == head.len && !is_wanted(&head))
-        return refuse_body(http, dialog, &head);
-    verdict = read_body(http, dialog->in, &body, &status);
+    if (head.expect_continue && buf_len(exchange->in) == head.len && !is_wanted(&head))
+        return refuse_body(http, exchange, &head);
+    verdict = read_body(http, exchange->in, &body, &status);
     if (verdict == HTTP_PARTIAL)
-        return wait_for_body(http, dialog, &head, &body);
+        return wait_for_body(http, exchange, &head, &body);
     if (verdict == HTTP_BAD)
-        return refuse(http, dialog, (unsigned)status);
-    return answer_request(
-        http, dialog, &head, buf_bytes(dialog->in) + body.head_len, body.len, body.end);
+        return refuse(http, exchange, (unsigned)status);
+    return answer_request(http, exchange, &head, buf_bytes(exchange->in) + body.head_len,
+        body.len, body.end);
 }
 
 /* Goes on with the body of a request whose head was read before. */
-static enum handler_next continue_request(const struct http *http, struct dialog *dialog)
+static enum handler_next continue_request(
+    const struct http *http, struct exchange *exchange)
 {
-    struct body *body = dialog->state;
+    struct body *body = exchange->state;
     struct http_head head;
     int status;
 
-    enum http_verdict verdict = read_body(http, dialog->in, body, &status);
+    enum http_verdict verdict = read_body(http, exchange->in, body, &status);
     if (verdict == HTTP_PARTIAL)
         return HANDLER_BODY;
     struct body done = *body;
     free(body);
-    dialog->state = NULL;
+    exchange->state = NULL;
     if (verdict == HTTP_BAD)
-        return refuse(http, dialog, (unsigned)status);
+        return refuse(http, exchange, (unsigned)status);
     /* The memory may have moved since, and with it all that the head pointed to. */
     verdict = http_parse_head(
-        buf_bytes(dialog->in), done.head_len, &http->limits, &head, &status);
+        buf_bytes(exchange->in), done.head_len, &http->limits, &head, &status);
     assert(verdict == HTTP_COMPLETE);
-    return answer_request(
-        http, dialog, &head, buf_bytes(dialog->in) + done.head_len, done.len, done.end);
+    return answer_request(http, exchange, &head, buf_bytes(exchange->in) + done.head_len,
+        done.len, done.end);
 }
 
 /* A clock that moves every few milliseconds and costs next to nothing to read. Two ticks
@@ -396,19 +398,19 @@ static int64_t tick(void)
 
 /* Answers as many pipelined requests as are here, so that one send takes them all, but no
  * more than fit, and none after one that took its time: others wait for this worker. */
-static enum handler_next handle(const struct handler *handler, struct dialog *dialog)
+static enum handler_next handle(const struct handler *handler, struct exchange *exchange)
 {
     const struct http *http = (const struct http *)handler;
     int64_t begin = tick();
     enum handler_next next;
 
     do {
-        if (buf_len(dialog->in) == 0)
+        if (buf_len(exchange->in) == 0)
             return HANDLER_IDLE;
-        next = dialog->state != NULL ? continue_request(http, dialog)
-                                     : begin_request(http, dialog);
-    } while (next == HANDLER_AGAIN && output_has_room(dialog->out) && tick() == begin);
-    if (next == HANDLER_AGAIN && buf_len(dialog->in) == 0)
+        next = exchange->state != NULL ? continue_request(http, exchange)
+                                       : begin_request(http, exchange);
+    } while (next == HANDLER_AGAIN && output_has_room(exchange->out) && tick() == begin);
+    if (next == HANDLER_AGAIN && buf_len(exchange->in) == 0)
         return HANDLER_IDLE;
     return next;
 }
@@ -417,7 +419,10 @@ void http_init(struct http *http, const struct http_limits *limits, unsigned req
     bool access_log)
 {
     *http = (struct http){
-        .handler = {.name = "http", .handle = handle, .excuse = excuse, .forget = forget},
+        .handler = {.name = "http",
+            .handle = handle,
+            .write_error = write_error,
+            .forget = forget},
         .limits = *limits,
         .requests_max = requests_max,
         .access_log = access_log,

@@ -114,7 +114,7 @@ static int listen_on(const char *text, unsigned port)
 }
 
 /* What is listened to, and what those who come there get. */
-struct entrance {
+struct endpoint {
     struct server_listener listener;
     struct service service;
     const char *words; /* before the address, when it is announced */
@@ -138,18 +138,18 @@ static void set_service(
     atomic_init(&service->draining, false);
 }
 
-static bool open_entrance(struct entrance *entrance, const struct config *config,
+static bool open_endpoint(struct endpoint *endpoint, const struct config *config,
     const struct handler *handler, unsigned port, const char *words)
 {
-    entrance->words = words;
-    entrance->listener.service = &entrance->service;
-    entrance->listener.fd = listen_on(config->address, port);
-    set_service(&entrance->service, handler, config);
-    return entrance->listener.fd >= 0;
+    endpoint->words = words;
+    endpoint->listener.service = &endpoint->service;
+    endpoint->listener.fd = listen_on(config->address, port);
+    set_service(&endpoint->service, handler, config);
+    return endpoint->listener.fd >= 0;
 }
 
 /* Echo, and HTTP if it is wanted. Returns how many there are; 0: not all can be had. */
-static unsigned open_entrances(struct entrance entrances[SERVER_LISTENERS_MAX],
+static unsigned open_endpoints(struct endpoint endpoints[SERVER_LISTENERS_MAX],
     struct http *http, const struct config *config)
 {
     struct http_limits limits = {
@@ -159,39 +159,39 @@ static unsigned open_entrances(struct entrance entrances[SERVER_LISTENERS_MAX],
         .body_max = config->body_max,
     };
 
-    if (!open_entrance(
-            &entrances[0], config, &echo_handler, config->port, "listening on"))
+    if (!open_endpoint(
+            &endpoints[0], config, &echo_handler, config->port, "listening on"))
         return 0;
     if (!config->http)
         return 1;
     http_init(http, &limits, config->requests_max, config->access_log);
-    if (!open_entrance(
-            &entrances[1], config, &http->handler, config->http_port, "http on")) {
-        close(entrances[0].listener.fd);
+    if (!open_endpoint(
+            &endpoints[1], config, &http->handler, config->http_port, "http on")) {
+        close(endpoints[0].listener.fd);
         return 0;
     }
     return 2;
 }
 
 /* A line for each: the tests, and other programs, read where we are. */
-static bool announce(const struct entrance entrances[], unsigned count)
+static bool announce(const struct endpoint endpoints[], unsigned count)
 {
     char names[SERVER_LISTENERS_MAX][NET_NAME_MAX];
 
     for (unsigned i = 0; i < count; i++)
-        if (!net_local_name(entrances[i].listener.fd, names[i])) {
+        if (!net_local_name(endpoints[i].listener.fd, names[i])) {
             fprintf(stderr, "server: cannot find out the port: %s\n", strerror(errno));
             return false;
         }
     for (unsigned i = 0; i < count; i++)
-        if (printf("%s %s\n", entrances[i].words, names[i]) < 0 || fflush(stdout) != 0) {
+        if (printf("%s %s\n", endpoints[i].words, names[i]) < 0 || fflush(stdout) != 0) {
             fprintf(stderr, "server: cannot write to stdout: %s\n", strerror(errno));
             return false;
         }
     return true;
 }
 
-static struct server *start(const struct entrance entrances[], unsigned count,
+static struct server *start(const struct endpoint endpoints[], unsigned count,
     const sigset_t *stop, const struct config *config)
 {
     struct server_listener listeners[SERVER_LISTENERS_MAX];
@@ -203,7 +203,7 @@ static struct server *start(const struct entrance entrances[], unsigned count,
     };
 
     for (unsigned i = 0; i < count; i++)
-        listeners[i] = entrances[i].listener;
+        listeners[i] = endpoints[i].listener;
     struct server *server = server_new(listeners, count, stop, &limits);
     if (server == NULL)
         fprintf(stderr, "server: cannot start: %s\n", strerror(errno));
@@ -213,16 +213,16 @@ static struct server *start(const struct entrance entrances[], unsigned count,
 /* From the sockets to the end. Returns the exit status. */
 static int serve(const sigset_t *stop, const struct config *config)
 {
-    struct entrance entrances[SERVER_LISTENERS_MAX];
+    struct endpoint endpoints[SERVER_LISTENERS_MAX];
     struct http http;
 
-    unsigned count = open_entrances(entrances, &http, config);
+    unsigned count = open_endpoints(endpoints, &http, config);
     if (count == 0)
         return 1;
-    struct server *server = start(entrances, count, stop, config);
+    struct server *server = start(endpoints, count, stop, config);
     if (server == NULL)
         return 1;
-    bool announced = announce(entrances, count);
+    bool announced = announce(endpoints, count);
     if (announced && server_run(server) > 0)
         _exit(0); /* a worker is in a long process call: the drain deadline is past */
     server_free(server);

@@ -50,7 +50,7 @@ struct server {
     /* The main thread's. */
     struct timer_heap timers; /* one per connection: also the list of them all */
     uint64_t last_id;
-    unsigned turned_away;     /* of them, those in the reserve */
+    unsigned rejected;        /* of them, those in the reserve */
     bool full;                /* said so in the log, and nearly full ever since */
     int64_t accept_resume_ms; /* TIMER_NEVER: not paused */
     int64_t delay_end_ms;     /* TIMER_NEVER: no delay */
@@ -58,14 +58,14 @@ struct server {
     unsigned stop_signals;    /* how many have come */
 
     /* Set by the main thread, read by workers: the end of a connection is news. Relaxed,
-     * for dead_lock has the order: the main thread looks at the dead after it has set
-     * this, and a worker looks at this after it has added to them. Whoever has the lock
-     * second sees what the other did before: the main thread the connection, or the
+     * for retired_lock has the order: the main thread looks at the retired after it has
+     * set this, and a worker looks at this after it has added to them. Whoever has the
+     * lock second sees what the other did before: the main thread the connection, or the
      * worker that this is set. */
     atomic_bool wake_on_end;
 
-    pthread_mutex_t dead_lock;
-    struct task_list dead; /* ended, not freed yet; lock held when using this */
+    pthread_mutex_t retired_lock;
+    struct task_list retired; /* ended, not freed yet; lock held when using this */
 };
 
 static pool_run serve;
@@ -137,7 +137,7 @@ struct server *server_new(const struct server_listener listeners[], unsigned cou
     server->accept_resume_ms = TIMER_NEVER;
     server->delay_end_ms = TIMER_NEVER;
     server->drain_end_ms = TIMER_NEVER;
-    pthread_mutex_init(&server->dead_lock, NULL);
+    pthread_mutex_init(&server->retired_lock, NULL);
     if (open_descriptors(server, stop) &&
         timer_heap_init(&server->timers, limits->max_connections + RESERVE) &&
         (server->pool = pool_new(limits->threads, serve, server)) != NULL)
@@ -178,8 +178,8 @@ static void close_conn(struct server *server, struct conn *conn)
 static void free_conn(struct server *server, struct conn *conn)
 {
     timer_remove(&server->timers, &conn->timer);
-    if (conn->turned_away)
-        server->turned_away--;
+    if (conn->rejected)
+        server->rejected--;
     conn_free(conn);
     metrics_set(METRIC_OPEN, server->timers.count);
 }
@@ -197,17 +197,17 @@ static void end_conn(
 
 /* Frees the connections that workers have ended, between two batches. They were out of
  * the poller before, so no later batch names them. Returns whether there were any. */
-static bool free_dead(struct server *server)
+static bool free_retired(struct server *server)
 {
-    struct task_list dead = {NULL, NULL};
+    struct task_list retired = {NULL, NULL};
     struct task *task;
 
-    pthread_mutex_lock(&server->dead_lock);
-    task_list_join(&dead, &server->dead);
-    pthread_mutex_unlock(&server->dead_lock);
-    if (dead.first == NULL)
+    pthread_mutex_lock(&server->retired_lock);
+    task_list_join(&retired, &server->retired);
+    pthread_mutex_unlock(&server->retired_lock);
+    if (retired.first == NULL)
         return false;
-    while ((task = task_list_take(&dead)) != NULL)
+    while ((task = task_list_take(&retired)) != NULL)
         free_conn(server, (struct conn *)task);
     return true;
 }
@@ -222,11 +222,11 @@ void server_free(struct server *server)
 {
     if (server->pool != NULL)
         pool_free(server->pool); /* first: the workers use all the rest */
-    free_dead(server);
+    free_retired(server);
     while (server->timers.count > 0)
         end_conn(server, conn_of(timer_first(&server->timers)), CONN_DRAINED, ECANCELED);
     timer_heap_free(&server->timers);
-    pthread_mutex_destroy(&server->dead_lock);
+    pthread_mutex_destroy(&server->retired_lock);
     if (server->poller != NULL)
         poller_free(server->poller);
     close_if_open(server->wakeup);
@@ -249,11 +249,11 @@ static void wake_main_thread(struct server *server)
 /* A batch of events that the main thread holds may still name this connection, so only
  * the main thread may free it, between two batches. Until then it stays SCHEDULED, and
  * nobody will queue it again. */
-static void bury(struct server *server, struct task *task)
+static void retire(struct server *server, struct task *task)
 {
-    pthread_mutex_lock(&server->dead_lock);
-    task_list_append(&server->dead, task);
-    pthread_mutex_unlock(&server->dead_lock);
+    pthread_mutex_lock(&server->retired_lock);
+    task_list_append(&server->retired, task);
+    pthread_mutex_unlock(&server->retired_lock);
     if (atomic_load_explicit(&server->wake_on_end, memory_order_relaxed))
         wake_main_thread(server);
 }
@@ -305,7 +305,7 @@ static void serve(void *context, struct task *task)
         serve_again(server, conn);
     } else if (verdict == CONN_ENDED) {
         close_conn(server, conn);
-        bury(server, task);
+        retire(server, task);
     }
 }
 
@@ -326,7 +326,8 @@ static void pause_accepting(struct server *server, struct listener *listener, in
         metrics_add(METRIC_ACCEPT_PAUSES, 1);
     }
     listener->starved = true;
-    /* The dead are looked at after the next wait: one from just before costs a pause. */
+    /* The retired are looked at after the next wait: one from just before costs a pause.
+     */
     atomic_store_explicit(&server->wake_on_end, true, memory_order_relaxed);
     server->accept_resume_ms = timer_now_ms() + ACCEPT_PAUSE_MS;
     listen_no_more(server);
@@ -381,7 +382,7 @@ static int64_t next_check_ms(const struct conn *conn)
 static bool is_full(struct server *server)
 {
     unsigned max = server->limits.max_connections;
-    unsigned open = server->timers.count - server->turned_away;
+    unsigned open = server->timers.count - server->rejected;
 
     if (open < max) {
         if (open + 1 + max / 10 < max)
@@ -435,9 +436,9 @@ static void admit(
     if (conn == NULL)
         return;
     log_about(&conn->origin, LOG_DEBUG, "accepted", "service=%s", service->handler->name);
-    conn->turned_away = full;
-    server->turned_away += full;
-    bool stays = !full || conn_excuse(conn, HANDLER_FULL);
+    conn->rejected = full;
+    server->rejected += full;
+    bool stays = !full || conn_send_error(conn, HANDLER_FULL);
     timer_add(&server->timers, &conn->timer, next_check_ms(conn));
     metrics_set(METRIC_OPEN, server->timers.count);
     if (stays)
@@ -485,7 +486,7 @@ static unsigned conn_events(uint32_t epoll_events)
     if (epoll_events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         events |= CONN_READABLE;
     if (epoll_events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        events |= CONN_UNEVEN;
+        events |= CONN_READ_ALL;
     if (epoll_events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
         events |= CONN_WRITABLE;
     return events;
@@ -548,9 +549,9 @@ static void dispatch(struct server *server, const struct epoll_event events[], i
         enqueue(server, &ready, ready_count);
 }
 
-static void end_late(struct server *server, struct conn *conn)
+static void time_out(struct server *server, struct conn *conn)
 {
-    if (conn_end_late(conn)) {
+    if (conn_time_out(conn)) {
         int64_t next_ms = next_check_ms(conn);
         conn_release(conn);
         timer_change(&server->timers, &conn->timer, next_ms);
@@ -561,7 +562,7 @@ static void end_late(struct server *server, struct conn *conn)
 }
 
 /* After a SIGSTOP, or behind a large batch, its event may still be to come. */
-static bool has_just_moved(const struct conn *conn)
+static bool has_progressed(const struct conn *conn)
 {
     enum conn_phase phase = conn_phase(conn);
 
@@ -580,8 +581,8 @@ static void check_deadline(struct server *server, struct conn *conn, int64_t now
         /* Relaxed: conn_claim has acquired what the last owner set. */
         bool over =
             atomic_load_explicit(&conn->deadline_ms, memory_order_relaxed) <= now_ms;
-        if (over && !has_just_moved(conn)) {
-            end_late(server, conn);
+        if (over && !has_progressed(conn)) {
+            time_out(server, conn);
             return;
         }
         if (!over)
@@ -666,7 +667,7 @@ static void turn(struct server *server)
 
     int count = poller_wait(server->poller, events, wait_ms(server));
     dispatch(server, events, count);
-    if (free_dead(server))
+    if (free_retired(server))
         resume_accepting(server);
     check_deadlines(server);
     /* Last: who has just left makes room. */
@@ -702,7 +703,7 @@ static void begin_drain(struct server *server)
     listen_no_more(server);
     server->accept_resume_ms = TIMER_NEVER;
     atomic_store_explicit(&server->wake_on_end, true, memory_order_relaxed);
-    free_dead(server); /* who ended before that store wakes nobody */
+    free_retired(server); /* who ended before that store wakes nobody */
     for (unsigned i = 0; i < server->timers.count; i++) {
         struct conn *conn = conn_of(server->timers.slots[i]);
         if (conn_notify(conn, CONN_DRAIN)) {
