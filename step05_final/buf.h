@@ -2,7 +2,7 @@
  *
  * data[begin..end) are the bytes; what is before has been taken, what is behind, up to
  * size, has room. The memory is either lent to the buffer, or its own: then it comes from
- * buf_reserve and the functions that call it, and goes by buf_free. Who calls knows
+ * buf_reserve and the functions that call it, and goes by buf_free. The caller knows
  * which. No locks: a buffer has the owner of what it is part of.
  */
 #ifndef BUF_H

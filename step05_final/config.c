@@ -28,7 +28,7 @@ static const struct limit {
 } limits[] = {
 #define MEMBER(member) offsetof(struct config, member)
     {"max-connections", "N", MEMBER(max_connections), 1, CONNECTIONS_MAX, 16384,
-        "open at once; later clients are turned away"},
+        "open at once; later clients are rejected"},
     {"idle-timeout", "MS", MEMBER(idle_ms), 0, TIMEOUT_MS_MAX, 60000,
         "for a client to say something; 0: for ever"},
     {"write-timeout", "MS", MEMBER(write_ms), 0, TIMEOUT_MS_MAX, 30000,

@@ -9,21 +9,12 @@
 
 #include "buf.h"
 #include "metrics.h"
+#include "state.h"
 
 /* One recv. Larger than most messages: a recv that fills it has to be followed by
  * another. */
 #define RECV_MAX 32768
 #define RECV_MIN 4096 /* room for one when there is input already */
-
-/* The state word: the events above, seen and not used up, and two facts about the
- * connection. */
-enum {
-    EVENTS = CONN_READABLE | CONN_WRITABLE | CONN_READ_ALL | CONN_DRAIN,
-    SCHEDULED = 1 << 4, /* it has an owner: it is queued, served or claimed */
-    NEEDS_OUT = 1 << 5  /* it has output: until that is sent, input does not matter */
-};
-
-static_assert((EVENTS & (SCHEDULED | NEEDS_OUT)) == 0, "each bit means one thing");
 
 /* An idle connection owns no buffer; the worker lends it its own. */
 static _Thread_local char scratch_input[RECV_MAX];
@@ -81,7 +72,8 @@ static void set_deadline(struct conn *conn)
     int64_t ms = timeout_ms(conn);
     int64_t deadline_ms = ms == TIMER_NEVER ? TIMER_NEVER : timer_now_ms() + ms;
 
-    /* Relaxed: give_back releases it, and whoever looks at it has acquired the state. */
+    /* Relaxed: state_give_back releases it, and whoever looks at it has acquired the
+     * state. */
     atomic_store_explicit(&conn->deadline_ms, deadline_ms, memory_order_relaxed);
 }
 
@@ -134,43 +126,7 @@ void conn_free(struct conn *conn)
     free(conn);
 }
 
-/* ------------------------------------------------------------ the state word */
-
-/* Is there something for an owner to do? */
-static bool matters(unsigned state)
-{
-    if (state & CONN_DRAIN)
-        return true;
-    return state & (state & NEEDS_OUT ? CONN_WRITABLE : CONN_READABLE);
-}
-
-bool conn_notify(struct conn *conn, unsigned events)
-{
-    unsigned before = atomic_load_explicit(&conn->state, memory_order_relaxed);
-    unsigned after;
-
-    do {
-        after = before | events;
-        if (matters(after))
-            after |= SCHEDULED;
-        /* Acquire pairs with the release in give_back: if the connection becomes ours,
-         * so does all that its last owner wrote. Release pairs with take_events: if it
-         * has an owner already, what came before the event is there for that one, as the
-         * draining of its service is before CONN_DRAIN. */
-    } while (!atomic_compare_exchange_weak_explicit(
-        &conn->state, &before, after, memory_order_acq_rel, memory_order_relaxed));
-    return (after & SCHEDULED) && !(before & SCHEDULED);
-}
-
-/* Clears the events before they are acted upon. What comes later is not lost: it
- * stands in the word again when we give back. Acquire pairs with the release in
- * conn_notify: the recv that follows comes after the event, so it finds what the event
- * was about. */
-static unsigned take_events(struct conn *conn)
-{
-    return EVENTS & atomic_fetch_and_explicit(
-                        &conn->state, ~(unsigned)EVENTS, memory_order_acquire);
-}
+/* ---------------------------------------------------------------- ownership */
 
 /* Is there something to do for which no event need come? */
 static bool can_go_on(const struct conn *conn)
@@ -178,34 +134,9 @@ static bool can_go_on(const struct conn *conn)
     return conn->next == HANDLER_AGAIN && !has_output(conn);
 }
 
-/* Puts back the events that were not used up, by OR, for others may have come since,
- * and ends the ownership unless there is something to do now. True: it has ended, and the
- * connection may be another thread's already. */
 static bool give_back(struct conn *conn, unsigned unused)
 {
-    unsigned facts = has_output(conn) ? NEEDS_OUT : 0;
-    bool busy = can_go_on(conn);
-    unsigned before = atomic_load_explicit(&conn->state, memory_order_relaxed);
-    unsigned after;
-
-    do {
-        after = ((before | unused) & EVENTS) | facts;
-        if (busy || matters(after))
-            after |= SCHEDULED;
-        /* Release pairs with the acquire in conn_notify and conn_claim: what we did to
-         * the connection comes before the next owner's turn. */
-    } while (!atomic_compare_exchange_weak_explicit(
-        &conn->state, &before, after, memory_order_release, memory_order_relaxed));
-    return !(after & SCHEDULED);
-}
-
-bool conn_claim(struct conn *conn)
-{
-    /* Acquire pairs with the release in give_back. */
-    unsigned before =
-        atomic_fetch_or_explicit(&conn->state, SCHEDULED, memory_order_acquire);
-
-    return !(before & SCHEDULED);
+    return state_give_back(&conn->state, unused, has_output(conn), can_go_on(conn));
 }
 
 void conn_release(struct conn *conn)
@@ -269,7 +200,7 @@ static bool write_output(struct conn *conn, unsigned *events)
     if (n > 0)
         buf_take(output, (size_t)n);
     if (has_output(conn)) {
-        *events &= ~(unsigned)CONN_WRITABLE; /* used up; the next edge brings it back */
+        *events &= ~(unsigned)EVENT_WRITABLE; /* used up; the next edge brings it back */
         return true;
     }
     buf_free(output);
@@ -386,7 +317,7 @@ static bool handle_input(struct conn *conn, struct buf *in, unsigned *events)
     if (conn->next == HANDLER_END)
         buf_take(in, buf_len(in));
     /* Asked before the answer leaves: a client that has its next message ready as soon as
-     * it has the answer shall not keep the drain going for ever. */
+     * it has the answer must not keep the drain going for ever. */
     bool last = conn->draining && !conn_has_input(conn);
     bool sent = out.len == 0 || send_some(conn, &out);
     bool all_sent = out.len == 0;
@@ -398,10 +329,10 @@ static bool handle_input(struct conn *conn, struct buf *in, unsigned *events)
         return (all_sent && conn_send_error(conn, HANDLER_NO_MEMORY)) ||
                fail(conn, ENOMEM);
     if (!all_sent) {
-        *events &= ~(unsigned)CONN_WRITABLE;
+        *events &= ~(unsigned)EVENT_WRITABLE;
         conn->backlogged = true;
     } else if (last && !conn->backlogged) {
-        *events &= ~(unsigned)(CONN_READABLE | CONN_READ_ALL);
+        *events &= ~(unsigned)(EVENT_READABLE | EVENT_READ_ALL);
     }
     /* No byte prolongs the time for a head or a body that it is a part of. */
     if (conn_phase(conn) != phase || conn->answered != answered)
@@ -427,13 +358,13 @@ static bool read_input(struct conn *conn, unsigned *events, bool *got)
     if (n < 0) {
         if (errno == EINTR)
             return true;
-        *events &= ~(unsigned)(CONN_READABLE | CONN_READ_ALL);
+        *events &= ~(unsigned)(EVENT_READABLE | EVENT_READ_ALL);
         return errno == EAGAIN || fail(conn, errno);
     }
     *got = true;
     metrics_add(METRIC_RECEIVED, (uint64_t)n);
-    if ((size_t)n < room && !(*events & CONN_READ_ALL))
-        *events &= ~(unsigned)CONN_READABLE;
+    if ((size_t)n < room && !(*events & EVENT_READ_ALL))
+        *events &= ~(unsigned)EVENT_READABLE;
     if (conn->lingering)
         return true; /* it was told that nobody listens any more */
     in->end += (size_t)n;
@@ -500,7 +431,7 @@ bool conn_time_out(struct conn *conn)
 }
 
 /* The main thread cannot judge a connection that is queued or served whenever it looks,
- * as that of a client who never pauses: its owner does, when it has read what was here.
+ * as that of a client that never pauses: its owner does, when it has read what was here.
  */
 static bool has_timed_out(const struct conn *conn)
 {
@@ -508,20 +439,20 @@ static bool has_timed_out(const struct conn *conn)
 
     if (phase != CONN_HEAD && phase != CONN_BODY && phase != CONN_LINGER)
         return false;
-    /* Relaxed: the last who set it was an owner, or is us. */
+    /* Relaxed: it was set by an earlier owner, or by us. */
     if (atomic_load_explicit(&conn->deadline_ms, memory_order_relaxed) > timer_now_ms())
         return false;
     return phase == CONN_LINGER || !conn_has_input(conn);
 }
 
-/* Nothing is left to be answered or sent, and nothing else shall come. */
+/* Nothing is left to be answered or sent, and nothing more is wanted. */
 static bool is_done(const struct conn *conn, unsigned events)
 {
     if (conn->lingering || has_output(conn))
         return false;
     if (conn->next == HANDLER_END)
         return true;
-    return conn->draining && conn->next != HANDLER_AGAIN && !(events & CONN_READABLE);
+    return conn->draining && conn->next != HANDLER_AGAIN && !(events & EVENT_READABLE);
 }
 
 /* One step of the connection's life, with the events that came; what it does not use up
@@ -530,20 +461,20 @@ static bool step(struct conn *conn, unsigned *events, bool *got)
 {
     bool alive = true;
 
-    if (*events & CONN_DRAIN) {
+    if (*events & EVENT_DRAIN) {
         conn->draining = true;
         conn->backlogged = has_output(conn);
-        *events &= ~(unsigned)CONN_DRAIN;
-        *events |=
-            CONN_READABLE | CONN_READ_ALL; /* there may be bytes without an event */
+        *events &= ~(unsigned)EVENT_DRAIN;
+        /* There may be bytes without an event. */
+        *events |= EVENT_READABLE | EVENT_READ_ALL;
     }
     if (has_output(conn)) {
-        if (*events & CONN_WRITABLE)
+        if (*events & EVENT_WRITABLE)
             alive = write_output(conn, events);
     } else if (can_go_on(conn)) {
         *got = true;
         alive = handle_input(conn, &conn->pending->input, events);
-    } else if (*events & CONN_READABLE) {
+    } else if (*events & EVENT_READABLE) {
         alive = read_input(conn, events, got);
     }
     if (alive && is_done(conn, *events))
@@ -557,12 +488,11 @@ enum conn_verdict conn_serve(struct conn *conn)
 {
     bool got = false;
 
-    /* Relaxed: the lock of the queue has ordered it. */
-    assert(atomic_load_explicit(&conn->state, memory_order_relaxed) & SCHEDULED);
+    assert(state_is_owned(&conn->state));
     /* Once bytes have come, the turn is over: a client that sends without a pause, or one
-     * whose requests are slow, shall not keep a worker from the others. */
+     * whose requests are slow, must not keep a worker from the others. */
     while (!got) {
-        unsigned events = take_events(conn);
+        unsigned events = state_take_events(&conn->state);
         if (!step(conn, &events, &got))
             return CONN_ENDED;
         if (give_back(conn, events))

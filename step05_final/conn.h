@@ -1,15 +1,8 @@
 /* conn.h - one connection: its socket, whose it is, and what it waits for.
  *
  * It is born in conn_new and dies in conn_free, both in the main thread. In between
- * many threads know it, but only its owner may use it: whoever set SCHEDULED in its
- * state word, from then until the word is given back. The word is in conn.c and
- * nowhere else. That is what the functions are for:
- *
- *     main thread                             worker
- *     conn_notify: an event came;             conn_serve: uses the events up
- *       true: queue it for a worker             and gives the connection back
- *     conn_claim ... conn_release:
- *       mine for a moment, if nobody's
+ * many threads know it, but only its owner may use it: the state word (state.h) says
+ * whose it is.
  */
 #ifndef CONN_H
 #define CONN_H
@@ -23,13 +16,6 @@
 #include "log.h"
 #include "task.h"
 #include "timer.h"
-
-enum conn_event {
-    CONN_READABLE = 1 << 0, /* recv has something to say: bytes, the end, an error */
-    CONN_WRITABLE = 1 << 1, /* send has */
-    CONN_READ_ALL = 1 << 2, /* with READABLE: a short recv is not the last one */
-    CONN_DRAIN = 1 << 3     /* answer what is here, then say goodbye */
-};
 
 enum conn_verdict {
     CONN_PARKED, /* given back: do not look at it again */
@@ -61,7 +47,7 @@ struct pending;
 /* 10,000 of them wait most of the time: what not every one needs is in pending. */
 struct conn {
     struct task task;   /* first, so that the task is the connection */
-    atomic_uint state;  /* events not used up, and whose it is; see conn.c */
+    atomic_uint state;  /* events not used up, and whose it is; see state.h */
     int fd;             /* fixed until it is closed; then -1 */
     struct timer timer; /* main thread only */
     const struct service *service;
@@ -78,9 +64,9 @@ struct conn {
     unsigned short error;    /* errno of what ended it; 0: nothing was wrong */
     unsigned char next;      /* enum handler_next: what the handler wants */
     unsigned char cause;     /* enum conn_cause, once it is known */
-    bool draining;           /* answer what is here, then say goodbye */
+    bool draining;           /* answer what is here, then close */
     bool backlogged;         /* in the drain: answers had to wait, and input with them */
-    bool lingering;          /* goodbye is said */
+    bool lingering;          /* we have said the last */
     bool rejected;           /* fixed before an event can come */
 };
 
@@ -98,18 +84,11 @@ void conn_close(struct conn *conn);
  * way. Main thread. */
 void conn_free(struct conn *conn);
 
-/* Notes events. True: nobody had the connection and they matter, so it is the caller's
- * now, to be queued. Main thread. */
-bool conn_notify(struct conn *conn, unsigned events);
-
 /* Reads, has it handled, and writes, until there is nothing left to do now, but handles
  * only once. Never blocks but in the handler. The worker that owns the connection. */
 enum conn_verdict conn_serve(struct conn *conn);
 
-/* Makes the connection the caller's if it is nobody's. Main thread. */
-bool conn_claim(struct conn *conn);
-
-/* Gives a claimed connection back. Main thread. */
+/* Gives back a connection that was claimed by state_claim. Main thread. */
 void conn_release(struct conn *conn);
 
 /* What the client takes its time for. The owner. */
@@ -124,9 +103,9 @@ bool conn_has_room(const struct conn *conn);
  * request. True: it stays for linger_ms to hear so; false: end it now. The owner. */
 bool conn_time_out(struct conn *conn);
 
-/* Lets the handler say why it ends, and says goodbye: the client has linger_ms, or
- * refused_ms, to hear it. False: it cannot be told; end it now. The owner; the main
- * thread also for a new one, before an event can come. */
+/* Lets the handler say why it ends, and begins a lingering close: the client has
+ * linger_ms, or refused_ms, to hear it. False: it cannot be told; end it now. The owner;
+ * the main thread also for a new one, before an event can come. */
 bool conn_send_error(struct conn *conn, enum handler_error why);
 
 #endif

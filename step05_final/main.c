@@ -3,7 +3,7 @@
  * The main thread waits, accepts, keeps deadlines and frees; workers read, process and
  * write. Each connection is registered with epoll once, edge-triggered, and one atomic
  * word per connection says what has happened and whose it is. Everything has a limit:
- * connections, memory, time; and a stop signal lets everybody finish.
+ * connections, memory, time; and a stop signal lets every client finish.
  *
  * Read first: conn.h and the state word in conn.c; then turn in server.c; then pool.c.
  */
@@ -30,7 +30,7 @@
 #define DESCRIPTORS_OF_OURS 100 /* more than enough beside the connections */
 
 /* For a client that was told the last to hear it and leave. Long enough for one that is
- * still sending a large body over a slow line; one that was turned away has not begun. */
+ * still sending a large body over a slow line; a rejected one has not begun. */
 #define LINGER_MS 5000
 #define REFUSED_LINGER_MS 1000
 
@@ -68,7 +68,7 @@ static void handle_signals(sigset_t *stop)
     if (!ignores_hangup()) /* blocked, it would be pending although it is ignored */
         sigaddset(stop, SIGHUP);
     sigprocmask(SIG_BLOCK, stop, NULL);
-    /* Sending to a client that has left shall be an error of that send (EPIPE),
+    /* Sending to a client that has left must be an error of that send (EPIPE),
      * not the end of the process (send(2)). */
     sigaction(SIGPIPE, &on_pipe, NULL);
 }
@@ -113,7 +113,7 @@ static int listen_on(const char *text, unsigned port)
     return listener;
 }
 
-/* What is listened to, and what those who come there get. */
+/* What is listened to, and what clients that come there get. */
 struct endpoint {
     struct server_listener listener;
     struct service service;

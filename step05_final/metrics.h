@@ -1,7 +1,7 @@
 /* metrics.h - how much, how often, how long: counted where it happens.
  *
  * Each thread counts in a block of its own that no other thread writes, so to count costs
- * no shared cache line and no locked instruction. Who wants to know adds the blocks up: a
+ * no shared cache line and no locked instruction. A reader adds the blocks up: a
  * sum is not of one moment, but each counter in it only grows, and at rest all is exact.
  */
 #ifndef METRICS_H

@@ -1,7 +1,7 @@
 /* net.h - makes sockets and names them.
  *
  * The only file that knows socket addresses. Every descriptor returned belongs
- * to the caller, who closes it. Callable from any thread; keeps no state.
+ * to the caller, which closes it. Callable from any thread; keeps no state.
  */
 #ifndef NET_H
 #define NET_H

@@ -23,8 +23,8 @@ struct server_listener {
 
 struct server_limits {
     unsigned threads;         /* workers, at least 1 */
-    unsigned max_connections; /* at least 1; who comes later is turned away */
-    int delay_ms;             /* from a stop signal until nobody else is accepted */
+    unsigned max_connections; /* at least 1; later clients are rejected */
+    int delay_ms;             /* from a stop signal until accepting ends */
     int drain_ms;             /* from then on, for all to end */
 };
 

@@ -1,6 +1,6 @@
 /* task.h - something that waits in a queue for a worker, and a list of such.
  *
- * Whoever wants to be queued has a struct task as its first member: no memory is
+ * Whatever is to be queued has a struct task as its first member: no memory is
  * allocated to queue it, and so queueing cannot fail. In one list at a time.
  */
 #ifndef TASK_H

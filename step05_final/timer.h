@@ -1,4 +1,4 @@
-/* timer.h - who has to be looked at next, and when.
+/* timer.h - what has to be looked at next, and when.
  *
  * A binary heap of pointers: the earliest is at the top, setting and removing cost
  * O(log n). A struct timer is part of what it is for and is owned by it. The memory
@@ -25,6 +25,11 @@ struct timer_heap {
 
 /* The time on CLOCK_MONOTONIC, which nobody sets (clock_gettime(2)). Any thread. */
 int64_t timer_now_ms(void);
+
+static inline int64_t timer_min_ms(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms < b_ms ? a_ms : b_ms;
+}
 
 /* Makes room for max timers. False: no memory. */
 bool timer_heap_init(struct timer_heap *heap, unsigned max);
