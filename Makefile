@@ -4,7 +4,7 @@
 # other program; that changes neither what is built here nor which server is tested. The
 # words after the first two lines are those that our own scripts tell each other.
 WORDS := SERVER STEP FILTER MINE JOBS TRIES PORT HTTP_PORT BUILD CPPFLAGS CFLAGS \
-	LDFLAGS LDLIBS ONLY OPTIONS MEASURE \
+	LDFLAGS LDLIBS ONLY OPTIONS MEASURE DIR STAGE \
 	CHECK_SERVER CHECK_MINE CHECK_STEP CHECK_RERUN CHECK_EXIT SERVER_ENV SERVER_WRAP SERVER_STDIN \
 	SLOWNESS PROBE_TIMEOUT SOAK_SECONDS SOAK_SEED FUZZ_SECONDS COUNT_FILE FAULT \
 	FAULT_BYTES WRAP_FAULT HOLDER LEAVE_MS STRUCK_AT WALLS ORDER TIMES LIMITS_LOG LOADED PACE \
@@ -21,6 +21,8 @@ compiler := $(foreach word,CC CPPFLAGS CFLAGS LDFLAGS LDLIBS,\
 
 STEPS := step01_blocking step02_select step03_epoll step04_threadpool step05_final
 directory = $(filter step$(1)_%,$(STEPS))
+# STEP=05.07 is a stage on the way from step 04 to step 05 (step05_final/stages).
+stage := $(patsubst 05.%,%,$(filter 05.%,$(STEP)))
 before = $(word $(shell expr $(1) - 1),$(STEPS))
 
 PORT ?= 8080
@@ -31,8 +33,12 @@ all: $(STEPS) ## build the servers of all steps
 $(STEPS):
 	@$(MAKE) --no-print-directory -C $@ $(compiler)
 
-run: step05_final ## run the final server: echo and HTTP (PORT=8080 HTTP_PORT=8081)
+run: $(if $(STEP),,step05_final) ## run the final server: echo and HTTP (PORT=8080 HTTP_PORT=8081); STEP=05.07
+ifneq ($(STEP),)
+	@tests/stages/run '$(STEP)' $(PORT) $(HTTP_PORT)
+else
 	@exec step05_final/server -p $(PORT) --http $(HTTP_PORT)
+endif
 
 tools:
 	@$(MAKE) -s -C tests $(compiler)
@@ -43,6 +49,9 @@ test: all tools ## run all tests (about 2 minutes, 3 on a busy machine)
 check: tools ## test one server: STEP=03, SERVER=path or MINE=directory [STEP=03]; FILTER='name'
 ifneq ($(MINE),)
 	@CHECK_MINE=$(call quoted,$(value MINE)) tests/run mine $(STEP)
+else ifneq ($(stage),)
+	@$(if $(SERVER),CHECK_SERVER=$(call quoted,$(value SERVER)) )CHECK_STEP='$(STEP)' \
+	    CHECK_RERUN='make check STEP=$(STEP)' tests/run stage '$(stage)'
 else ifneq ($(SERVER),)
 	@CHECK_SERVER=$(call quoted,$(value SERVER)) CHECK_STEP='$(STEP)' \
 	    tests/run $(if $(STEP),step $(STEP),contract)
@@ -50,19 +59,27 @@ else ifneq ($(call directory,$(STEP)),)
 	@$(MAKE) -s -C $(call directory,$(STEP)) $(compiler)
 	@CHECK_RERUN='make check STEP=$(STEP)' tests/run step $(STEP)
 else
-	@echo "make check STEP=01 to STEP=05, or make check SERVER=path/to/server," \
-	    "or make check MINE=directory" >&2; exit 2
+	@echo "make check STEP=01 to STEP=05, or a stage such as STEP=05.07," \
+	    "or make check SERVER=path/to/server, or make check MINE=directory" >&2; exit 2
 endif
 
 doctor: ## what this machine can do for the course: for you, and for a bug report
 	@sh tests/doctor
 
-diff: ## what is new in a step: STEP=02 to STEP=05
-ifneq ($(filter 02 03 04 05,$(STEP)),)
+diff: ## what is new in a step: STEP=02 to STEP=05; in a stage: STEP=05.07
+ifneq ($(stage),)
+	@tests/stages/diff '$(stage)'
+else ifneq ($(filter 02 03 04 05,$(STEP)),)
 	@tests/diff $(call before,$(STEP)) $(call directory,$(STEP))
 else
-	@echo "make diff STEP=02 to STEP=05" >&2; exit 2
+	@echo "make diff STEP=02 to STEP=05, or a stage such as STEP=05.07" >&2; exit 2
 endif
+
+stages: ## the stages from step 04 to step 05: sizes, the wall each removes, its tests
+	@tests/stages/list
+
+start: ## begin to build a step or a stage: STEP=03 or STEP=05.07 [DIR=work/05.07]
+	@tests/stages/start '$(STEP)' $(call quoted,$(value DIR))
 
 mutants: all tools ## prove the tests: each wrong server must be rejected
 	@tests/mutants/run
@@ -100,10 +117,10 @@ format: ## lay out all C code as .clang-format says
 
 clean: ## remove all that was built
 	@for d in $(STEPS) tests; do $(MAKE) -s -C $$d clean; done
-	rm -rf step*/build-* tests/mutants/work tests/wheats/work
+	rm -rf step*/build-* tests/mutants/work tests/wheats/work tests/stages/work
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-.PHONY: all $(STEPS) run tools test check doctor diff mutants wheats sanitize test-long test-more \
+.PHONY: all $(STEPS) run tools test check doctor diff stages start mutants wheats sanitize test-long test-more \
 	test-repeat bench count figure format clean help

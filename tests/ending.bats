@@ -13,7 +13,7 @@ HERE=step05_final/README.md
 
 setup() {
     STEP=05
-    SERVER=$COURSE/step05_final/server
+    [[ -n ${STAGE-} ]] || SERVER=$COURSE/step05_final/server
 }
 
 # ---- started again ----------------------------------------------------------------

@@ -3,6 +3,7 @@
 # Told by the environment:
 #   SERVER       the binary under test; without it, the one of step $STEP
 #   STEP         01 to 05; empty: only the contract is asked of the server
+#   STAGE        with STEP=05: the stage on the way to it, such as 07, that SERVER is
 #   SERVER_WRAP  words before the binary, such as "valgrind -q"; limits grow tenfold
 #   SLOWNESS     how many times longer than usual things may take
 #   PACE         that, because this machine is slow (src/pace.c); tests/run measures it
@@ -238,7 +239,7 @@ server_stderr() {
 rerun_command() {
     local prefix=${CHECK_RERUN-} name=$BATS_TEST_DESCRIPTION
     if [[ -z $prefix && -n $STEP ]]; then
-        prefix="make check STEP=$STEP"
+        prefix="make check STEP=$STEP${STAGE:+.$STAGE}"
     elif [[ -z $prefix ]]; then
         prefix="make check SERVER=$SERVER"
     fi
@@ -273,7 +274,7 @@ print_report() {
     # Not in $( ): a subshell could not wait for the server.
     server_state >"$BATS_TEST_TMPDIR/state"
     read -r state <"$BATS_TEST_TMPDIR/state"
-    echo "✗ ${STEP:+step}${STEP:-${SERVER##*/}}: $BATS_TEST_DESCRIPTION"
+    echo "✗ ${STEP:+step}${STEP:-${SERVER##*/}}${STAGE:+.$STAGE}: $BATS_TEST_DESCRIPTION"
     report_line did "${ABOUT_DID:-$BATS_TEST_DESCRIPTION}"
     report_line saw "$1"
     report_line wanted "$2"

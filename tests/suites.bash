@@ -4,7 +4,8 @@
 # portions, each one call of bats, of which several run at a time; what takes long (slow.txt
 # lists it) starts first. What is shown does not depend on that order.
 #
-#   suite NAME FILE [without=TAG]... [VARIABLE=VALUE]...   declares one, with its environment
+#   suite NAME FILE [without=TAG]... [only=TAG] [VARIABLE=VALUE]...   declares one, with its
+#                                          environment
 #   run_suites                                             runs them, and shows them in order
 #   summary                                                the last line, and the exit status
 #
@@ -23,7 +24,7 @@
 RESULTS=$SCRATCH/results # machine.bash made SCRATCH, and removes it
 mkdir "$RESULTS" || exit 2
 
-SUITE_NAME=() SUITE_FILE=() SUITE_WITHOUT=() SUITE_VARIABLES=()
+SUITE_NAME=() SUITE_FILE=() SUITE_WITHOUT=() SUITE_ONLY=() SUITE_VARIABLES=()
 # What is left to be run of each suite, and how many suites have been shown.
 LEFT=() SHOWN=0
 # The tests of all suites, in order.
@@ -35,18 +36,20 @@ if [[ -t 1 ]]; then
 fi
 
 suite() {
-    local without=',' variables='' word
+    local without=',' only='' variables='' word
     SUITE_NAME+=("$1") SUITE_FILE+=("$2")
     shift 2
     for word; do
         if [[ $word == without=* ]]; then
             without+="${word#*=},"
+        elif [[ $word == only=* ]]; then
+            only=${word#*=}
         else
             printf -v word ' %q' "$word"
             variables+=$word
         fi
     done
-    SUITE_WITHOUT+=("$without") SUITE_VARIABLES+=("$variables")
+    SUITE_WITHOUT+=("$without") SUITE_ONLY+=("$only") SUITE_VARIABLES+=("$variables")
     LEFT+=(0)
 }
 
@@ -58,7 +61,8 @@ list_tests() {
     local i
     for i in "${!SUITE_FILE[@]}"; do
         [[ -f ${SUITE_FILE[i]} ]] || continue # bats will say so
-        awk -v suite="$i" -v without="${SUITE_WITHOUT[i]}" '
+        awk -v suite="$i" -v without="${SUITE_WITHOUT[i]}" \
+            -v only="${SUITE_ONLY[i]}" '
             function tags_of(line) { sub(/^[^=]*=/, "", line); gsub(/ /, "", line); return line }
             /^# bats file_tags=/ { file_tags = file_tags "," tags_of($0) }
             /^# bats test_tags=/ { test_tags = test_tags "," tags_of($0) }
@@ -66,11 +70,14 @@ list_tests() {
                 count = split(substr(file_tags test_tags, 2), tags, ",")
                 test_tags = ""
                 promise = needs = "."
+                wanted = only == ""
                 for (i = 1; i <= count; i++) {
                     if (index(without, "," tags[i] ",")) next
+                    if (tags[i] == only) wanted = 1
                     if (tags[i] ~ /^promise:/) promise = substr(tags[i], 9)
                     if (tags[i] ~ /^needs:/) needs = needs "," substr(tags[i], 7)
                 }
+                if (!wanted) next
                 sub(/^@test "/, "")
                 sub(/" \{.*$/, "")
                 print suite "\t" $0 "\t" promise "\t" needs
