@@ -120,7 +120,7 @@ at_work() {
     stop_server
 }
 
-# bats test_tags=promise:stop-with-queue,needs:stop-signals,needs:wait-option
+# bats test_tags=exact,promise:stop-with-queue,needs:stop-signals,needs:wait-option
 @test "SIGTERM ends it with 1,100 requests in the queue" {
     about "sent a message as each of 1,100 clients to a server with one worker whose process call takes 0.5 s, and SIGTERM when no thread had anything else to do" \
         "the main thread must not wait for room in a queue: nobody would see the signal. What waits in the queue is not processed any more" \
@@ -128,8 +128,9 @@ at_work() {
     local patient=()
     ! step_at_least 05 || patient=(--drain-timeout 500)
     start_server -t 1 -w 500000 "${patient[@]}"
-    probe 'within 10000' 'open x*1100' 'send x "query\n"' 'arrived x' asleep 'signal TERM' \
-        "within $((STOP_LIMIT_MS + 500))" gone
+    # All at once, so that the main thread has them all in its hands when the signal comes.
+    probe 'within 10000' 'open x*1100' asleep stop 'send x "query\n"' 'arrived x' cont asleep \
+        'signal TERM' "within $((STOP_LIMIT_MS + 500))" gone
     expect_exit 0
 }
 

@@ -12,6 +12,12 @@ HERE=step05_final/README.md
 # has_connections COUNT: that many, or more.
 has_connections() { (($(fd_count) >= START_FDS + $1)); }
 
+# switches: how often the server's threads have gone to sleep, as each process call with -w does.
+switches() { cat /proc/"$SERVER_PID"/task/*/status 2>/dev/null | awk '/^voluntary_ctxt_switches/ { n += $2 } END { print n + 0 }'; }
+
+# has_worked SWITCHES TIMES
+has_worked() { (($(switches) >= $1 + $2)); }
+
 expect_log() {
     grep -q -- "$1" "$SERVER_ERR" || report "no line with $1 on stderr" "one"
 }
@@ -352,7 +358,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
         "close the listener first" "$HERE, \"Drain\""
     start_server --drain-timeout 60000
     # That p still gets its answers shows that it was the drain, and not the end.
-    probe 'within 8000' 'open p' 'pour p blocks' 'signal TERM' 'refused soon' 'drink p' 'eof p' \
+    probe 'within 8000' 'open p rcvbuf=4k mss=536' 'clog p' 'signal TERM' 'refused soon' 'drink p' 'eof p' \
         'close p' gone
     expect_exit 0
 }
@@ -363,8 +369,9 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
         "shutdown(SHUT_WR) when all is sent, then wait for the client's FIN: a close with unread input resets the connection, and a reset takes what the client has not read" \
         "$HERE, \"Drain\""
     start_server --drain-timeout 60000
-    probe 'within 8000' 'open i*20' 'echo i "x"' 'open p' 'pour p blocks' 'signal TERM' 'eof i' \
-        'send i "too late"' 'close i' 'drink p' 'eof p' 'close p' gone
+    # Of p all has come, and a part of it is not even read yet.
+    probe 'within 8000' 'open i*20' 'echo i "x"' 'open p rcvbuf=4k mss=536' 'clog p' 'signal TERM' \
+        'eof i' 'send i "too late"' 'close i' 'drink p' 'eof p' 'close p' gone
     expect_exit 0
 }
 
@@ -386,7 +393,8 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     about "sent SIGTERM to a server with a drain timeout of a minute, while clients sent the next message as soon as they had an answer" \
         "whether something is left to answer is asked before the answer leaves: afterwards there always is" \
         "$HERE, \"Drain\""
-    # One worker, two clients: one of them waits with its message when the signal comes.
+    # One worker, two clients: one of them waits with its message when the signal comes, for
+    # both have been at it for a while.
     start_server -t 1 -w 5000 --log-level debug --drain-timeout 60000
     local i
     for i in 1 2; do
@@ -394,6 +402,9 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
         STARTED_PIDS+=($!)
     done
     wait_until 20000 both_accepted || report "$(<"$SERVER_ERR")" "two lines with what=accepted"
+    local before
+    before=$(switches)
+    wait_until 20000 has_worked "$before" 60
     kill -TERM "$SERVER_PID"
     expect_exit 0 8000
 }

@@ -669,8 +669,8 @@ EOT
 @test "HTTP: SIGTERM, and nobody else is accepted" {
     about "connected to both ports after SIGTERM, while a client that had not taken its answer kept the server draining" \
         "close every listener first" "$HERE, \"Drain\""
-    start_http --drain-timeout 3000
-    probe 'within 10000' 'open p' 'pour p blocks' 'signal TERM' gone &
+    start_http --drain-timeout 60000
+    probe 'within 60000' 'open p' 'pour p blocks' 'signal TERM' gone &
     local probe_pid=$!
     wait_for_log 'what=drain '
     # The line may come just before the listeners are closed.

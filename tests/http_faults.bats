@@ -14,7 +14,7 @@ HERE=step05_final/README.md
 
 setup() {
     STEP=05
-    SERVER=$COURSE/step05_final/server
+    [[ -n ${STAGE-} ]] || SERVER=$COURSE/step05_final/server
     COUNT_FILE=$BATS_TEST_TMPDIR/counts
     # A path for LD_PRELOAD must not contain a space (ld.so(8)).
     ln -sf "$TOOLS/fault.so" "$BATS_TEST_TMPDIR/fault.so"

@@ -64,6 +64,7 @@ static inline int errno_named(const char *name)
         {"ECONNREFUSED", ECONNREFUSED},
         {"ECONNRESET", ECONNRESET},
         {"EDESTADDRREQ", EDESTADDRREQ},
+        {"EDQUOT", EDQUOT},
         {"EEXIST", EEXIST},
         {"EFAULT", EFAULT},
         {"EFBIG", EFBIG},
