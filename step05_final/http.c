@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "http_chunks.h"
+#include "http_status.h"
 #include "log.h"
 #include "metrics.h"
 #include "routes.h"
@@ -32,7 +34,7 @@ static const char *reason_of(unsigned status)
     case code:                                                                           \
         return reason;
     switch (status) {
-        METRICS_STATUSES(REASON)
+        HTTP_STATUSES(REASON)
     default:
         return ""; /* it may be empty (RFC 9112, section 4) */
     }

@@ -1,8 +1,9 @@
 /* http.h - HTTP/1.1 as a handler (RFC 9110, RFC 9112).
  *
  * Finds the requests in what a client has sent, has them answered (routes.h), and frames
- * the answers. What it refuses, and why, stands in http_parser.h. Called by workers, each
- * for its own connection; keeps nothing but the state of a body that is not all here.
+ * the answers. What it refuses, and why, stands in http_head.h and http_chunks.h. Called
+ * by workers, each for its own connection; keeps nothing but the state of a body that is
+ * not all here.
  */
 #ifndef HTTP_H
 #define HTTP_H
@@ -10,7 +11,7 @@
 #include <stdbool.h>
 
 #include "handler.h"
-#include "http_parser.h"
+#include "http_head.h"
 
 /* Fixed while the server runs. */
 struct http {

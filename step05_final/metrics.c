@@ -14,7 +14,7 @@ const char *const metrics_closed_names[] = {
 const char *const metrics_timeout_names[] = {"idle", "header", "body", "write", "linger"};
 
 #define STATUS(code, reason) code,
-const unsigned metrics_statuses[] = {METRICS_STATUSES(STATUS)};
+const unsigned metrics_statuses[] = {HTTP_STATUSES(STATUS)};
 #undef STATUS
 
 /* Fixed after metrics_setup. blocks[0] is the main thread's. */

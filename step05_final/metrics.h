@@ -12,29 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http_status.h"
+
 #define METRICS_CACHE_LINE 64
 
 /* Upper bounds of the histogram, in microseconds; the last bucket has none. */
 #define METRICS_BOUNDS 9
 extern const unsigned metrics_bounds_us[METRICS_BOUNDS];
-
-/* The statuses that this server answers with, and their reasons (RFC 9110, section 15).
- */
-#define METRICS_STATUSES(X)                                                              \
-    X(100, "Continue")                                                                   \
-    X(200, "OK")                                                                         \
-    X(400, "Bad Request")                                                                \
-    X(404, "Not Found")                                                                  \
-    X(405, "Method Not Allowed")                                                         \
-    X(408, "Request Timeout")                                                            \
-    X(413, "Content Too Large")                                                          \
-    X(414, "URI Too Long")                                                               \
-    X(417, "Expectation Failed")                                                         \
-    X(431, "Request Header Fields Too Large")                                            \
-    X(500, "Internal Server Error")                                                      \
-    X(501, "Not Implemented")                                                            \
-    X(503, "Service Unavailable")                                                        \
-    X(505, "HTTP Version Not Supported")
 
 enum metric {
     METRIC_ACCEPTED, /* connections */
@@ -76,7 +60,7 @@ enum metric {
     METRIC_STATUS, /* the first of these */
     METRIC_STATUS_BEFORE = METRIC_STATUS - 1,
 #define STATUS(code, reason) METRIC_STATUS_##code,
-    METRICS_STATUSES(STATUS)
+    HTTP_STATUSES(STATUS)
 #undef STATUS
         METRICS
 };
@@ -122,7 +106,7 @@ static inline void metrics_add(enum metric metric, uint64_t n)
     metrics_set(metric, n);
 }
 
-/* Counts an answer; one of METRICS_STATUSES. */
+/* Counts an answer; one of HTTP_STATUSES. */
 void metrics_add_status(unsigned status);
 
 /* Counts a task that waited so long for its worker. */

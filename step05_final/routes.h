@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "buf.h"
-#include "http_parser.h"
+#include "http_head.h"
 
 struct request {
     const struct http_head *head;

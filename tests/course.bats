@@ -137,8 +137,11 @@ allowed_includes() {
         */log) echo net ;;
         */output) echo buf ;;
         */handler) echo buf output ;;
-        */http) echo handler http_parser log metrics routes ;;
-        */routes) echo buf http_parser pages process ;;
+        */http) echo handler http_chunks http_head http_status log metrics routes ;;
+        */http_head) echo http_text ;;
+        */http_chunks) echo http_head ;;
+        */metrics) echo http_status ;;
+        */routes) echo buf http_head pages process ;;
         */pages) echo buf log metrics ;;
         */echo) echo handler process ;;
         *) echo ;;

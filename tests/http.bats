@@ -25,7 +25,7 @@ wait_for_log() {
 # about_cases GROUP [ARGUMENT...]: of the server.
 about_cases() {
     about "sent each case of the group \"$1\" in tests/http_cases.txt, whole and in pieces" \
-        "the RFC named there decides, or the table in step05_final/http_parser.h" \
+        "the RFC named there decides, or the tables in step05_final/http_head.h and http_chunks.h" \
         "$HERE, \"Reading HTTP strictly\""
     if [[ $1 == routes || $1 == methods ]]; then
         ABOUT_WHY='the table of routes says what is there and what it allows: step05_final/routes.c'

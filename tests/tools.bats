@@ -125,14 +125,14 @@ pool_alone() {
 @test "step05: the HTTP parser reads every case as it should" {
     local program=$BATS_TEST_TMPDIR/http_parser_test
     ${CC:-cc} -std=c11 -D_GNU_SOURCE -O1 -g -I"$DIRECTORY" -o "$program" \
-        "$COURSE/tests/unit/http_parser_test.c" "$DIRECTORY/http_parser.c"
+        "$COURSE/tests/unit/http_parser_test.c" "$DIRECTORY"/http_{chunks,head,text}.c
     timeout "$NET_S" "$program"
 }
 
 @test "step05: what must be true of the HTTP parser is, for the seeds of the fuzzer" {
     local program=$BATS_TEST_TMPDIR/seeds
     ${CC:-cc} -std=c11 -D_GNU_SOURCE -DSTANDALONE -O1 -g -I"$DIRECTORY" -o "$program" \
-        "$COURSE/tests/fuzz/http_parser_fuzz.c" "$DIRECTORY/http_parser.c"
+        "$COURSE/tests/fuzz/http_parser_fuzz.c" "$DIRECTORY"/http_{chunks,head,text}.c
     timeout "$NET_S" "$program" "$COURSE/tests/fuzz/corpus/"*
 }
 

@@ -18,7 +18,7 @@ FUZZ_SECONDS=${FUZZ_SECONDS:-30}
         skip "clang has no libFuzzer"
     clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined \
         -fno-sanitize-recover=all -I"$COURSE/step05_final" -o "$fuzzer" \
-        "$COURSE/tests/fuzz/http_parser_fuzz.c" "$COURSE/step05_final/http_parser.c"
+        "$COURSE/tests/fuzz/http_parser_fuzz.c" "$COURSE"/step05_final/http_{chunks,head,text}.c
     # What breaks a rule is printed, whole, in base64.
     local shuffle=()
     "$fuzzer" -help=1 >/dev/null 2>&1 || shuffle=(setarch -R)

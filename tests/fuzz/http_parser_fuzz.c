@@ -14,7 +14,8 @@
 #include <string.h>
 
 #include "../unit/http_hope.h"
-#include "http_parser.h"
+#include "http_chunks.h"
+#include "http_head.h"
 
 /* Not assert: this one stays in every build. */
 static void must(bool fact, const char *what)

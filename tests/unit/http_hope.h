@@ -21,7 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http_parser.h"
+#include "http_chunks.h"
+#include "http_head.h"
 
 /* Large enough for no test to come near them: where a limit is the reason, a test says so
  * on its own. */

@@ -15,8 +15,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "http_chunks.h"
+#include "http_head.h"
 #include "http_hope.h"
-#include "http_parser.h"
 
 /* Small, so that a case that is at a limit is still a line to read. */
 static const struct http_limits small = {100, 400, 8, 1000};

@@ -1,4 +1,4 @@
-/* http_parser.h - what a client's bytes say, by HTTP/1.1.
+/* http_head.h - what the head of a request says, by HTTP/1.1 (RFC 9112).
  *
  * Pure functions: bytes in, a verdict out. No input or output, no memory of their own, no
  * locale; any thread may call them. What they find points into the caller's bytes, and is
@@ -52,15 +52,6 @@
  * Expect: 100-continue                   | told     | 9110 10.1.1; not without a body
  * Expect: anything else                  | 417      | 9110 10.1.1: MAY
  * Expect in 1.0                          | ignored  | 9110 10.1.1: MUST
- * chunk size with sign, 0x, space        | 400      | 9112 7.1: hex digits
- * chunk extension, well-formed           | ignored  | 9112 7.1.1: MUST
- * spaces, HTABs around its ";" and "="   | ignored  | 9110 5.6.3: MUST; elsewhere: 400
- * chunk line over its limit              | 400      | 9112 7.1.1: an appropriate 4xx
- * chunk lines with too much in all       | 400      | the same; a row of zeros is one
- * decoded body over the limit            | 413      | 9110 15.5.14; when a size says so
- * trailer malformed                      | 400      | 9112 7.1.2: as a field
- * trailers over the fields' limits       | 431      | RFC 6585 5
- * trailer Host, or one of framing        | 400      | 9110 6.5.1: too late for these
  *
  * A request is refused as soon as nothing that could follow would make it good: at the
  * byte that is wrong, at the byte that is over a limit. A word that is well-formed and
@@ -70,23 +61,20 @@
  * several things are wrong the first of them decides, and the verdict does not depend on
  * how the bytes were cut.
  */
-#ifndef HTTP_PARSER_H
-#define HTTP_PARSER_H
+#ifndef HTTP_HEAD_H
+#define HTTP_HEAD_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "http_text.h"
 
 struct http_limits {
     size_t line_max;          /* bytes of the request line, or a chunk's, without CRLF */
     size_t fields_max;        /* bytes of all field lines, with CRLF */
     unsigned field_count_max; /* their number; for trailers the two hold again */
     uint64_t body_max;        /* bytes of the body, decoded */
-};
-
-struct http_text {
-    const char *data; /* not terminated; NULL: it was not there */
-    size_t len;
 };
 
 enum http_method {
@@ -134,26 +122,5 @@ enum http_verdict {
  * *status on BAD only: 400, 413, 414, 417, 431, 501 or 505. */
 enum http_verdict http_parse_head(const char *data, size_t len,
     const struct http_limits *limits, struct http_head *head, int *status);
-
-/* Where we are in a chunked body: {0} at its start, then for http_decode_chunks only. No
- * byte is looked at twice, so a body that comes byte by byte costs no more. */
-struct http_chunks {
-    int state;
-    uint64_t left;      /* bytes of this chunk: of its size read so far, then to come */
-    uint64_t total;     /* decoded bytes of the chunks before it */
-    size_t line_len;    /* of the chunk line so far */
-    size_t extra_len;   /* beyond the first 16 of each, of all; at most fields_max */
-    size_t trailer_len; /* of all trailers, with CRLF */
-    unsigned trailer_count;
-    size_t name_len; /* of the name of this trailer, as far as it is in name */
-    char name[18];   /* one byte more than the longest that we look for */
-};
-
-/* Takes the next len bytes of a chunked body and moves what they decode to, which is
- * never more, to the front of data: *decoded bytes. COMPLETE: the body has ended with the
- * first *used bytes, the rest is the next request. PARTIAL: all were used. BAD: *status
- * is 400, 413 or 431; nothing else means anything, and there is no next call. */
-enum http_verdict http_decode_chunks(struct http_chunks *chunks, char *data, size_t len,
-    const struct http_limits *limits, size_t *used, size_t *decoded, int *status);
 
 #endif
