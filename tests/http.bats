@@ -519,7 +519,7 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
     start_http --max-body 8000000
     http_probe 'within 10000' 'open a rcvbuf=4096' \
         'send a "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n"' 'send a random:8000000' \
-        'find a "\r\n\r\n"' 'expect a random:8000000'
+        'arrived a' asleep 'find a "\r\n\r\n"' 'expect a random:8000000'
     end_server
 }
 
