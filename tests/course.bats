@@ -368,6 +368,21 @@ unasked() {
     )
 }
 
+# A row of the glossary ends with a cell `file`: `words`. Without a directory the file is one of
+# the final server.
+@test "each term of the glossary stands where it says" {
+    local file words count=0
+    while IFS=$'\t' read -r file words; do
+        count=$((count + 1))
+        [[ $file == */* ]] || file=step05_final/$file
+        grep -qF -- "$words" "$file" || {
+            echo "README.md, Glossary: $file does not say $words"
+            return 1
+        }
+    done < <(sed -n '/^## Glossary/,/^## /s/^|.*| `\([^`]*\)`: `\([^`]*\)` |$/\1\t\2/p' README.md)
+    ((count >= 25))
+}
+
 @test "every wall that a chapter names is a test, and every wall is named" {
     local step wall
     for step in "${STEPS[@]}"; do
