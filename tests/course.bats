@@ -202,26 +202,29 @@ allowed_includes() {
         tests/mutants/run tests/wheats/run .ci/run .ci/container .ci/machine tests/*.bash tests/bench/*.bash
         tests/bench/ablate tests/bench/count tests/bench/figure tests/bench/grow
         tests/bench/own-cost tests/bench/refresh tests/bench/run tests/bench/table)
+    scripts+=(tests/stages/{unfold,fold,run,diff,start,list,matrix,stages.bash})
     says_nothing shellcheck -x "${scripts[@]}"
     says_nothing shellcheck -x -s bats -e SC1091,SC2013,SC2016,SC2030,SC2031,SC2034,SC2153,SC2154,SC2314 \
-        tests/*.bats tests/fuzz/*.bats step*/test.bats
+        tests/*.bats tests/fuzz/*.bats tests/stages/*.bats step*/test.bats step05_final/stages/*/wall.bats
 }
 
 # ---- the promises -----------------------------------------------------------------
 
 # The files whose tests judge a server, and those that list what it promises.
 JUDGES=(tests/{contract,faults,http,http_faults,ending,fleet,wrap}.bats step*/test.bats)
-LISTS=(README.md step*/README.md)
+LISTS=(README.md step*/README.md step05_final/stages/*/README.md)
 
 # listed promise|wall: FILE, a tab and NAME for each row of these tables; a third column says
-# `judged` where only tools judge a promise.
+# `judged` where only tools judge a promise. What a stage promises, step 05 does.
 listed() {
     awk -v head="| $1 | what it says |" '
         $0 == head { inside = 1; next }
         !/^\|/ { inside = 0 }
         inside && match($0, /`[a-z0-9-]+`/) {
             judged = /\(Judged by / ? "\tjudged" : ""
-            print FILENAME "\t" substr($0, RSTART + 1, RLENGTH - 2) judged
+            file = FILENAME
+            sub(/stages\/.*\//, "", file)
+            print file "\t" substr($0, RSTART + 1, RLENGTH - 2) judged
         }' "${LISTS[@]}"
 }
 
@@ -330,9 +333,16 @@ unasked() {
 # A block that opens with ```c file=PATH shows lines that stand there, as they stand there.
 @test "every excerpt in a chapter stands in the code" {
     local chapter
-    for chapter in README.md step*/README.md exercises/README.md tests/*/README.md; do
+    # shellcheck source=tests/stages/stages.bash
+    source tests/stages/stages.bash
+    local tree
+    for chapter in README.md step*/README.md exercises/README.md tests/*/README.md \
+        step05_final/stages/*/README.md; do
         [[ -e $chapter ]] || continue
-        says_nothing awk -v chapter="$chapter" '
+        tree=''
+        # That of a stage shows the code as it is then.
+        [[ $chapter != */stages/* ]] || tree=$(number=${chapter#*/stages/} && stage_tree "${number%%_*}")/
+        says_nothing awk -v chapter="$chapter" -v tree="$tree" '
             function check(   text, line) {
                 text = ""
                 while ((getline line < path) > 0) text = text line "\n"
@@ -341,7 +351,7 @@ unasked() {
                 else if (index(text, excerpt) == 0)
                     print chapter ":" start ": not in " path ":\n" excerpt
             }
-            /^```c file=/ { path = substr($0, 11); start = FNR; excerpt = ""; inside = 1; next }
+            /^```c file=/ { path = tree substr($0, 11); start = FNR; excerpt = ""; inside = 1; next }
             /^```/ { if (inside) check(); inside = 0; next }
             inside { excerpt = excerpt $0 "\n" }' "$chapter"
     done
@@ -385,20 +395,20 @@ unasked() {
 
 @test "every wall that a chapter names is a test, and every wall is named" {
     local step wall
-    for step in "${STEPS[@]}"; do
+    for step in "${STEPS[@]}" step05_final/stages/*; do
         while read -r wall; do
             grep -qF "$wall" "$step/README.md" || {
                 echo "$step/README.md does not name the test \"$wall\""
                 return 1
             }
-        done < <(sed -n 's/^@test "\(wall: .*\)" {$/\1/p' "$step/test.bats")
+        done < <(cat "$step"/{test,wall}.bats 2>/dev/null | sed -n 's/^@test "\(wall: .*\)" {$/\1/p')
     done
     while IFS=: read -r step wall; do
-        grep -qF "@test \"$wall\"" step*/test.bats || {
+        grep -qF "@test \"$wall\"" step*/test.bats step05_final/stages/*/wall.bats || {
             echo "$step names \"$wall\", and no test has that name"
             return 1
         }
-    done < <(grep -oH '[`"]wall: [^`"]*[`"]' step*/README.md | sed 's/:[`"]/:/; s/[`"]$//')
+    done < <(grep -oH '[`"]wall: [^`"]*[`"]' step*/README.md step05_final/stages/*/README.md | sed 's/:[`"]/:/; s/[`"]$//')
 }
 
 # ---- the command line, and what a shell exports -----------------------------------
