@@ -232,7 +232,7 @@ instrumented() {
 
 @test "a Makefile that sets its own flags and calls gcc by its name is built with ours as well" {
     copy_step 04
-    printf 'CFLAGS = -std=gnu11 -O3 -Wall -Werror -pthread\nserver: $(wildcard *.c)\n\tgcc $(CFLAGS) -s -o $@ $^\n' \
+    printf 'CFLAGS = -std=gnu11 -D_GNU_SOURCE -O3 -Wall -Werror -pthread\nserver: $(wildcard *.c)\n\tgcc $(CFLAGS) -s -o $@ $^\n' \
         >"$STUDENT/Makefile"
     instrumented
     ! grep -q 'by ourselves' "$SAID" || return 1
