@@ -14,6 +14,18 @@
 #define __CONST_SOCKADDR_ARG const struct sockaddr *
 #endif
 
+/* glibc has several versions of some functions, and a type for the first argument of
+ * setitimer. */
+#ifndef __GLIBC__
+typedef int __itimer_which_t;
+
+static inline void *dlvsym(void *handle, const char *name, const char *version)
+{
+    (void)version;
+    return dlsym(handle, name);
+}
+#endif
+
 /* The functions behind our own malloc. glibc has them by these names, because its dlsym
  * allocates; that of musl does not. */
 #ifdef __GLIBC__
