@@ -38,12 +38,19 @@ needs_valgrind() {
 }
 
 needs_sanitizer() {
-    local program=$BATS_TEST_TMPDIR/with_sanitizer kinds=$1
+    has_sanitizer "$1" || skip "$NO_SANITIZER"
+    use_sanitizer "$BATS_TEST_TMPDIR/with_sanitizer"
+}
+
+# has_sanitizer KIND: whether; if not, NO_SANITIZER says what is missing.
+has_sanitizer() {
+    local program=$BATS_TEST_TMPDIR/with_sanitizer kinds=$1 SERVER SLOWNESS SERVER_ENV SERVER_WRAP
     [[ $1 != address ]] || kinds+=,undefined
+    NO_SANITIZER="${CC:-cc} has no -fsanitize=$kinds"
     echo 'int main(void) { return 0; }' |
-        ${CC:-cc} -x c "-fsanitize=$kinds" -o "$program" - >/dev/null 2>&1 ||
-        skip "${CC:-cc} has no -fsanitize=$kinds"
-    use_sanitizer "$program" || skip "no program built with -fsanitize=$kinds starts here"
+        ${CC:-cc} -x c "-fsanitize=$kinds" -o "$program" - >/dev/null 2>&1 || return
+    NO_SANITIZER="no program built with -fsanitize=$kinds starts here"
+    use_sanitizer "$program"
 }
 
 # use_sanitizer SERVER [LEAKS]: what start_server needs to run it. LEAKS=0: do not look for

@@ -658,16 +658,6 @@ expect_preloaded() {
     end_server
 }
 
-# serves_several: does the running server serve a second client while the first is silent? Then
-# it is more than the server of step 01, and what step 02 promises is asked of it.
-serves_several() {
-    local known=$BATS_FILE_TMPDIR/serves-several
-    if step_at_least 02; then return; fi
-    [[ -e $known ]] ||
-        if probe 'open a' 'within 500' 'visit 1 "x"' >/dev/null; then echo yes; else echo no; fi >"$known"
-    [[ $(<"$known") == yes ]]
-}
-
 # bats test_tags=promise:several-clients,needs:late-reader,needs:waits-asleep
 @test "if it serves several clients: who does not read holds up nobody" {
     about "sent as one client without reading until the server waited, then a message of each of 3 others, then read" \

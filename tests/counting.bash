@@ -23,9 +23,11 @@ counted_server() {
 # count_load ARGUMENT...: a load of one message at a time per connection, and 1,000 replies at
 # least, however slow the machine. Sets REPLIES: how many messages were answered in all.
 count_load() {
-    local line
-    line=$(timeout "$NET_S" "$TOOLS/load" -p "$PORT" -P "$SERVER_PID" -w 0 -n 1000 "$@" 3>&- 4>&-) ||
-        report "the load says: $line" "every message echoed" || return 1
+    local line err=$BATS_TEST_TMPDIR/load.err
+    if ! line=$(timeout "$NET_S" "$TOOLS/load" -p "$PORT" -P "$SERVER_PID" -w 0 -n 1000 "$@" 2>"$err" 3>&- 4>&-); then
+        few_descriptors "$err"
+        report "the load says: $line$(<"$err")" "every message echoed" || return 1
+    fi
     [[ $line =~ \ replies=([0-9]+) ]]
     REPLIES=${BASH_REMATCH[1]}
 }

@@ -118,6 +118,17 @@ changed_lines() {
     done
 }
 
+# Without fuzz, as those who use them apply them. A patch that no longer fits would be noticed
+# by the long tests alone.
+@test "every patch of a step applies to it" {
+    local patch step
+    for patch in tests/mutants/*.patch tests/wheats/*.patch tests/mine/broken/*.patch; do
+        step=${patch##*/} step=${step%%_*}
+        patch -d step"$step"_* -p1 --fuzz=0 -N -s -f --dry-run <"$patch" || echo "$patch does not apply"
+    done >"$BATS_TEST_TMPDIR/said" 2>&1
+    says_nothing cat "$BATS_TEST_TMPDIR/said"
+}
+
 # ---- what may include what --------------------------------------------------------
 
 # The dependencies of each module: its own header is understood.

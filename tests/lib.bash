@@ -479,6 +479,13 @@ teardown() { kill_servers; }
 
 # ---- the client -------------------------------------------------------------------
 
+# few_descriptors FILE: skips the test if a client said there that this machine does not allow
+# it as many descriptors as the test is about.
+few_descriptors() {
+    ! grep -qE 'Too many open files$|descriptors needed, but' "$1" ||
+        skip "this machine allows $(ulimit -Hn) descriptors (ulimit -Hn)"
+}
+
 # probe LINE...: runs the script (src/probe.c tells the verbs) against the server.
 # -a ADDRESS before the lines connects to another address than the server named.
 probe() { unseen run_probe "$@"; }
@@ -512,9 +519,20 @@ run_probe() {
             report "$step: $saw" "$wanted"
             ;;
         *)
+            few_descriptors "$err"
             cat "$err"
             echo "The fault lies in the test or the machine, not in the server (status $status)."
             return 1
             ;;
     esac
+}
+
+# serves_several: does the running server serve a second client while the first is silent? Then
+# it is more than the server of step 01, and what step 02 promises is asked of it.
+serves_several() {
+    local known=$BATS_FILE_TMPDIR/serves-several
+    if step_at_least 02; then return; fi
+    [[ -e $known ]] ||
+        if probe 'open a' 'within 500' 'visit 1 "x"' >/dev/null; then echo yes; else echo no; fi >"$known"
+    [[ $(<"$known") == yes ]]
 }

@@ -8,6 +8,9 @@
 export LC_ALL=C
 unset CDPATH COURSE_LINK MAKEFLAGS MFLAGS MAKELEVEL "${!GIT_@}" # a hook of git sets GIT_DIR
 
+# Where stdin is closed, the next file that a program opens would be its stdin.
+[[ -e /dev/fd/0 ]] || exec </dev/null
+
 # cannot WHY: better one clear word than a hundred failed tests.
 cannot() {
     echo "${0##*/}: $1" >&2

@@ -205,12 +205,13 @@ sources_of() {
     dirname "$(find "$1" -name '*.c' -print -quit)"
 }
 
-# build_ourselves KIND: all sources, by the Makefile of the course.
+# build_ourselves KIND: all sources, by the Makefile of the course. Its objects depend on a file
+# of the name Makefile, so the copy gets one, in the place of the student's if there is one.
 build_ourselves() {
     local kind=$1 sources
     sources=$(sources_of "$MINE_WORK/$kind")
-    cp "$(step_directory 05)/Makefile" "$MINE_WORK/course.mk"
-    run_make "$kind" "$sources" -f "$MINE_WORK/course.mk" -j 2 LDLIBS="${LDLIBS-}" \
+    cp "$(step_directory 05)/Makefile" "$sources/Makefile"
+    run_make "$kind" "$sources" -f Makefile -j 2 LDLIBS="${LDLIBS-}" \
         BUILD=build-course SERVER=build-course/server >>"$MINE_WORK/$kind.build" 2>&1 &&
         is_instrumented "$kind" "$sources/build-course/server" &&
         ln -sfn "$sources/build-course/server" "$MINE_WORK/$kind/server"

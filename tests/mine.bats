@@ -139,6 +139,24 @@ accepted() {
 # bats test_tags=long
 @test "05_worker_frees" { found_out; }
 
+# lost BLOCKS BYTES FUNCTION LINE: what valgrind says of memory that conn.c lost.
+lost() {
+    printf '==7== %s\n' "$2 bytes in $1 blocks are definitely lost in loss record 1 of 1" \
+        "   at 0x483: calloc (vg_replace_malloc.c:1)" "   by 0x109: $3 ($STUDENT/conn.c:$4)" \
+        "   by 0x10A: main ($STUDENT/main.c:9)" ''
+}
+
+@test "a few blocks of another line are not shown for those that were lost" {
+    copy_step 04
+    lost 4 65536 conn_new 14 >"$BATS_TEST_TMPDIR/report.1"
+    lost 500 50000 task_write 60 >"$BATS_TEST_TMPDIR/report.2"
+    in_course env MINE_SOURCES=$'conn.c\nmain.c' awk -v root="$STUDENT" -v want=leak -v least=8 \
+        -f tests/mine/cut.awk "$BATS_TEST_TMPDIR/report.1" "$BATS_TEST_TMPDIR/report.2"
+    says '^50000 bytes in 500 blocks, lost$'
+    says 'conn[.]c:60, task_write, in calloc$'
+    ! grep -q conn_new "$SAID" || return 1
+}
+
 @test "each broken directory has a test" {
     local patch
     for patch in "$BROKEN"/*.patch; do
@@ -232,7 +250,7 @@ instrumented() {
 
 @test "a Makefile that sets its own flags and calls gcc by its name is built with ours as well" {
     copy_step 04
-    printf 'CFLAGS = -std=gnu11 -O3 -Wall -Werror -pthread\nserver: $(wildcard *.c)\n\tgcc $(CFLAGS) -s -o $@ $^\n' \
+    printf 'CFLAGS = -std=gnu11 -D_GNU_SOURCE -O3 -Wall -Werror -pthread\nserver: $(wildcard *.c)\n\tgcc $(CFLAGS) -s -o $@ $^\n' \
         >"$STUDENT/Makefile"
     instrumented
     ! grep -q 'by ourselves' "$SAID" || return 1

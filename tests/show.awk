@@ -79,6 +79,6 @@ END {
     # One line: fifty would hide the failure that they wait for.
     for (i = 1; i <= cause_count; i++)
         printf "%s  … %s%d %s for \"%s\"\n", yellow, plain, waiters[causes[i]],
-            waiters[causes[i]] == 1 ? "test waits" : "tests wait", causes[i]
+            (waiters[causes[i]] == 1 ? "test waits" : "tests wait"), causes[i]
     print passed + 0, failed + 0, skipped + 0, waiting + 0, seen + 0 > counts
 }

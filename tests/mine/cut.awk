@@ -5,7 +5,8 @@
 #
 # root is the directory that the server was built in, and MINE_SOURCES lists the files there,
 # one a line: a frame belongs to the student if its file is one of these. A report without any
-# such frame is left out. Equal ones are shown once.
+# such frame is left out. Equal ones are shown once. Leaks are equal if they were allocated by
+# the same lines: the few blocks in use when the server ended are not those of a real leak.
 #
 # CLASS is one of
 #   race       ThreadSanitizer: data races, and use after free that it saw
@@ -106,7 +107,7 @@ function shown(s, s_text, n) {
 }
 
 # The report at hand is complete.
-function flush_report(    s, text, key, students) {
+function flush_report(    s, n, text, key, students) {
     if (kind == "") return
     if (class == "possible") class = has_create ? "thread" : ""
     text = ""; key = kind; students = 0
@@ -114,7 +115,10 @@ function flush_report(    s, text, key, students) {
         text = text shown(s)
         if (frames[s] == 0) continue
         students++
-        if (title[s] !~ /^(allocated|created|the memory)/) key = key " " place(s, 1)
+        if (class == "leak")
+            for (n = 1; n <= 3 && n <= frames[s]; n++) key = key " " place(s, n)
+        else if (title[s] !~ /^(allocated|created|the memory)/)
+            key = key " " place(s, 1)
     }
     if (class == want && students > 0) {
         if (!(key in count)) { order[++found] = key; body[key] = text; head[key] = kind; note[key] = notes }

@@ -59,7 +59,7 @@ cut_reports() {
 }
 
 # Not as ../traffic.bash says, which is for the course's own servers.
-rerun_command() { printf '%s\n' "$CHECK_RERUN FILTER='${BATS_TEST_DESCRIPTION//[][().*+?^\$|\\{}\']/.}'"; }
+rerun_command() { printf '%s\n' "$CHECK_RERUN FILTER='${BATS_TEST_DESCRIPTION//[][().*+?^\$|\\\{\}\']/.}'"; }
 
 # finding SAW WANTED: as report, but it is not about a server that runs.
 finding() {

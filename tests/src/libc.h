@@ -14,6 +14,18 @@
 #define __CONST_SOCKADDR_ARG const struct sockaddr *
 #endif
 
+/* glibc has several versions of some functions, and a type for the first argument of
+ * setitimer. */
+#ifndef __GLIBC__
+typedef int __itimer_which_t;
+
+static inline void *dlvsym(void *handle, const char *name, const char *version)
+{
+    (void)version;
+    return dlsym(handle, name);
+}
+#endif
+
 /* The functions behind our own malloc. glibc has them by these names, because its dlsym
  * allocates; that of musl does not. */
 #ifdef __GLIBC__
@@ -32,7 +44,6 @@ extern void __libc_free(void *memory);
         return next arguments;                                                           \
     }
 BEHIND(void *, __libc_malloc, "malloc", (size_t size), (size))
-BEHIND(void *, __libc_calloc, "calloc", (size_t count, size_t size), (count, size))
 BEHIND(void *, __libc_realloc, "realloc", (void *memory, size_t size), (memory, size))
 BEHIND(void *, __libc_memalign, "aligned_alloc", (size_t alignment, size_t size),
     (alignment, size))
@@ -44,6 +55,19 @@ static inline void __libc_free(void *memory)
     next(memory);
 }
 #undef BEHIND
+
+/* musl's calloc calls malloc, and so would count as two. */
+static inline void *__libc_calloc(size_t count, size_t size)
+{
+    size_t len;
+
+    if (__builtin_mul_overflow(count, size, &len)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    void *memory = __libc_malloc(len);
+    return memory == NULL ? NULL : memset(memory, 0, len);
+}
 #endif
 
 /* The number of an error, such as "ENOMEM"; 0: none that our tests inject. glibc has

@@ -32,6 +32,8 @@
 #include <sys/timerfd.h>
 #include <time.h>
 
+#include "libc.h"
+
 #define NS_PER_S 1000000000LL
 #define CLOCKS 12 /* the kernel's numbers of clocks, dynamic ones aside */
 
@@ -83,9 +85,7 @@ DEFINE_REAL(timer_settime)
 DEFINE_REAL(timerfd_create)
 DEFINE_REAL(timerfd_settime)
 DEFINE_REAL(pthread_cond_timedwait)
-DEFINE_REAL(pthread_cond_clockwait)
 DEFINE_REAL(sem_timedwait)
-DEFINE_REAL(sem_clockwait)
 DEFINE_REAL(clock_nanosleep)
 
 /* ---- times ---- */
@@ -338,19 +338,23 @@ int pthread_cond_timedwait(pthread_cond_t *restrict condition,
     return real_pthread_cond_timedwait()(condition, lock, &until);
 }
 
+int sem_timedwait(sem_t *restrict semaphore, const struct timespec *restrict then)
+{
+    struct timespec until = sooner_of_either(then);
+
+    return real_sem_timedwait()(semaphore, &until);
+}
+
+#ifdef __GLIBC__ /* musl has neither */
+DEFINE_REAL(pthread_cond_clockwait)
+DEFINE_REAL(sem_clockwait)
+
 int pthread_cond_clockwait(pthread_cond_t *restrict condition,
     pthread_mutex_t *restrict lock, clockid_t clock, const struct timespec *restrict then)
 {
     struct timespec until = sooner_of_either(then);
 
     return real_pthread_cond_clockwait()(condition, lock, clock, &until);
-}
-
-int sem_timedwait(sem_t *restrict semaphore, const struct timespec *restrict then)
-{
-    struct timespec until = sooner_of_either(then);
-
-    return real_sem_timedwait()(semaphore, &until);
 }
 
 int sem_clockwait(
@@ -360,6 +364,7 @@ int sem_clockwait(
 
     return real_sem_clockwait()(semaphore, clock, &until);
 }
+#endif
 
 int clock_nanosleep(
     clockid_t clock, int flags, const struct timespec *time, struct timespec *left)

@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include "counts.h"
+#include "libc.h"
 
 #include <malloc.h>
 
@@ -22,13 +23,6 @@ __attribute__((constructor)) static void start(void)
     for (int i = 0; i < COUNTS_LEN; i++)
         counts->slot[i].value = early.slot[i].value;
 }
-
-/* glibc's own entries: dlsym itself allocates, so it cannot be asked here. */
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t count, size_t size);
-extern void *__libc_realloc(void *memory, size_t size);
-extern void *__libc_memalign(size_t alignment, size_t size);
-extern void __libc_free(void *memory);
 
 static void *taken(void *memory)
 {

@@ -173,8 +173,9 @@ static bool goes_direct(int fd, int flags)
 static void used(const struct msghdr *msg, ssize_t len, bool wrote)
 {
     size_t left = len > 0 ? (size_t)len : 0;
+    size_t parts = (size_t)msg->msg_iovlen; /* an int, in musl */
 
-    for (size_t i = 0; i < msg->msg_iovlen && left > 0; i++) {
+    for (size_t i = 0; i < parts && left > 0; i++) {
         const struct iovec *part = &msg->msg_iov[i];
         size_t n = part->iov_len < left ? part->iov_len : left;
 
