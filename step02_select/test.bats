@@ -22,7 +22,7 @@ start_load() {
 has_connections() { (($(fd_count) >= START_FDS + $1)); }
 
 # bats test_tags=promise:silent-clients,needs:end-of-stream,needs:none-forgotten,needs:one-worker-each
-@test "silent clients hold nobody up" {
+@test "silent clients delay no other" {
     about "connected 50 clients that say nothing, then sent a message as one more" \
         "a recv on a socket that has nothing blocks the thread: wait for readiness before each recv, and make the sockets non-blocking" \
         "$HERE, \"Non-blocking sockets\""
@@ -53,7 +53,7 @@ has_connections() { (($(fd_count) >= START_FDS + $1)); }
 }
 
 # bats test_tags=promise:stuck-clients,needs:silent-clients,needs:late-reader
-@test "a client that never reads holds nobody up and loses nothing" {
+@test "a client that never reads delays no other and loses nothing" {
     about "sent as client p until nothing more went, without reading; then a message as client b; then read as p" \
         "keep what send did not take and wait until that socket is writable; never wait inside send" \
         "$HERE, \"Backpressure\""

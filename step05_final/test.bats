@@ -115,7 +115,7 @@ expect_log() {
 # ---- deadlines --------------------------------------------------------------------
 
 # bats test_tags=promise:idle-timeout,needs:long-options,needs:log-lines,needs:silent-clients
-@test "--idle-timeout closes who says nothing" {
+@test "--idle-timeout closes a client that says nothing more" {
     about "connected two clients to a server with an idle timeout of 1 s, of which one spoke up every 0.1 s" \
         "the deadline moves with each message that is answered, and with nothing else" \
         "$HERE, \"Deadlines\""
@@ -129,7 +129,7 @@ expect_log() {
 }
 
 # bats test_tags=promise:idle-timeout,needs:long-options,needs:silent-clients
-@test "--idle-timeout closes who never said anything" {
+@test "--idle-timeout closes a client that never said anything" {
     about "connected 50 clients that said nothing to a server with an idle timeout of 0.3 s" \
         "the first deadline is set when the connection is accepted" "$HERE, \"Deadlines\""
     start_server --idle-timeout 300
@@ -153,7 +153,7 @@ expect_log() {
 }
 
 # bats test_tags=promise:idle-timeout,needs:long-options,needs:stop-and-continue,needs:silent-clients
-@test "who spoke while the server was stopped was not idle" {
+@test "a client that spoke while the server was stopped was not idle" {
     about "stopped the server for longer than its idle timeout, sent messages, let it go on" \
         "look whether something has come before closing an idle connection: its event may be late" \
         "$HERE, \"Deadlines\""
@@ -166,7 +166,7 @@ expect_log() {
 }
 
 # bats test_tags=promise:write-timeout,needs:long-options,needs:log-lines,needs:silent-clients
-@test "--write-timeout closes who does not take the answer" {
+@test "--write-timeout closes a client that does not take its answer" {
     about "sent without reading to a server with a write timeout of 4 s" \
         "from the moment the socket takes no more, the client has that long" \
         "$HERE, \"Deadlines\""
@@ -185,7 +185,7 @@ expect_log() {
 }
 
 # bats test_tags=promise:timeouts-off,needs:idle-timeout,needs:write-timeout
-@test "without timeouts nobody is closed" {
+@test "without timeouts no client is closed" {
     about "left a silent client, and one with its echo unread, for a second, with both timeouts 0" \
         "0 means no limit" "$HERE, \"Deadlines\""
     start_server --write-timeout 0 --idle-timeout 0
@@ -197,7 +197,7 @@ expect_log() {
 # ---- limits -----------------------------------------------------------------------
 
 # bats test_tags=promise:max-connections,needs:long-options,needs:log-lines,needs:silent-clients
-@test "--max-connections turns away who comes later" {
+@test "--max-connections rejects later clients" {
     about "connected 7 clients to a server that takes 5, then one more when one had left" \
         "count what is open in the main thread, and free what has ended before accepting" \
         "$HERE, \"Limits\""
@@ -221,7 +221,7 @@ expect_log() {
 }
 
 # bats test_tags=promise:rejected-softly,needs:max-connections
-@test "who is turned away hears an end, not a reset" {
+@test "a rejected client gets FIN, not RST" {
     about "connected 20 clients that sent a message to a server that takes 5" \
         "a close with unread input is a reset: shutdown(SHUT_WR), and throw away what comes until the client leaves" \
         "$HERE, \"Limits\""
@@ -262,7 +262,7 @@ expect_log() {
 }
 
 # bats test_tags=promise:accept-resumes,needs:accept-pauses
-@test "whoever waits for a descriptor gets the first that is free" {
+@test "a client that waits for a descriptor gets the first free one" {
     about "let 40 clients wait for a server with 32 descriptors, and let the served ones leave" \
         "the worker that closes a connection wakes the main thread when accepting is paused" \
         "$HERE, \"Out of descriptors\""
@@ -328,7 +328,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
 }
 
 # bats test_tags=promise:drain-accepts,needs:drain-answers
-@test "SIGTERM: who waits in the accept queue is answered" {
+@test "SIGTERM: clients in the accept queue are answered" {
     about "connected and sent while the server was stopped, sent SIGTERM, let it go on" \
         "to the client its connect has succeeded: accept until EAGAIN before closing the listener" \
         "$HERE, \"Drain\""
@@ -340,7 +340,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
 }
 
 # bats test_tags=promise:drain-accepts,needs:drain-answers,needs:out-of-descriptors
-@test "SIGTERM: who waits for a descriptor is answered" {
+@test "SIGTERM: clients that wait for a descriptor are answered" {
     about "let 40 clients with a request wait for a server with 32 descriptors, and sent SIGTERM" \
         "accept again when a connection has ended, until nobody waits; then close the listener" \
         "$HERE, \"Drain\""
@@ -353,7 +353,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
 }
 
 # bats test_tags=promise:drain-refuses,needs:drain-answers
-@test "SIGTERM: nobody else is accepted" {
+@test "SIGTERM: no new client is accepted" {
     about "connected after SIGTERM, while a client that had not taken its answer kept the server draining" \
         "close the listener first" "$HERE, \"Drain\""
     start_server --drain-timeout 60000
@@ -424,7 +424,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
 }
 
 # bats test_tags=promise:drain-timeout,needs:drain-answers,needs:log-lines
-@test "SIGTERM: the deadline ends who does not leave" {
+@test "SIGTERM: the deadline ends clients that do not leave" {
     about "sent SIGTERM while one client did not read and one did not close" \
         "the drain has a deadline: then the process ends all the same" "$HERE, \"Drain\""
     start_server
@@ -521,7 +521,7 @@ with_stderr() {
 }
 
 # bats test_tags=promise:log-never-blocks,needs:log-lines
-@test "a stderr that nobody reads blocks nobody" {
+@test "a stderr that is not read blocks nothing" {
     about "started the server at the level debug with stderr on a full pipe, let 2,000 clients come" \
         "ask poll before each write; what does not fit is lost, and counted" "$HERE, \"The log\""
     mkfifo "$BATS_TEST_TMPDIR/pipe"
@@ -539,7 +539,7 @@ with_stderr() {
 }
 
 # bats test_tags=promise:log-never-blocks,needs:log-lines
-@test "a terminal that nobody reads blocks nobody" {
+@test "a terminal that is not read blocks nothing" {
     about "started the server at the level debug with stderr on a terminal that nobody reads, let 2,000 clients come" \
         "poll promises room for a byte, not for a line: open what is behind stderr once more, with O_NONBLOCK" \
         "$HERE, \"The log\""

@@ -659,7 +659,7 @@ expect_preloaded() {
 }
 
 # bats test_tags=promise:several-clients,needs:late-reader,needs:waits-asleep
-@test "if it serves several clients: who does not read holds up nobody" {
+@test "if it serves several clients: one that does not read delays no other" {
     about "sent as one client without reading until the server waited, then a message of each of 3 others, then read" \
         "send waits until the client reads, and everybody waits with it: wait for writable, with the rest kept" \
         "step02_select/README.md, \"Backpressure\""
@@ -788,7 +788,7 @@ end_by() {
 }
 
 # bats test_tags=promise:stop-signals,needs:echo
-@test "when it has ended, nobody is left" {
+@test "when it has ended, no thread or child process is left" {
     about "ended the server while a client was connected" \
         "perhaps a child process serves on: its connections end with the server, and nobody listens any more" \
         "$HERE, \"Signals\""

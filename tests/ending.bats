@@ -19,7 +19,7 @@ setup() {
 # ---- started again ----------------------------------------------------------------
 
 # bats test_tags=promise:restart-under-load
-@test "20 restarts under load: nobody is answered in part" {
+@test "20 restarts under load: no answer is cut short" {
     about "ended the server with SIGTERM and started it on the same ports, 20 times, with 16 clients that never paused" \
         "SO_REUSEADDR, accept until EAGAIN before the listener is closed, and a shutdown before each close" \
         "$HERE, \"Drain\""

@@ -462,7 +462,7 @@ start_with_fault() {
 # ---- out of descriptors, for real -------------------------------------------------
 
 # bats test_tags=promise:out-of-descriptors,needs:silent-clients
-@test "out of descriptors: whoever waits is served when others leave" {
+@test "out of descriptors: clients that wait are served when others leave" {
     about "allowed the server 32 descriptors (ulimit -n 32); 60 clients connected; ten by ten they sent, were served and left" \
         "accept fails with EMFILE while all are in use; the client stays in the queue: keep serving the others and try again" \
         'man 2 accept, "ERRORS"'

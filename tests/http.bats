@@ -172,7 +172,7 @@ date_goes_on() {
 }
 
 # bats test_tags=promise:http-listener,needs:http-routes
-@test "HTTP: nobody listens unless asked to" {
+@test "HTTP: without --http nothing listens for it" {
     about "started the server without --http" "no --http, no second line and no second socket" \
         "$HERE, \"Reading HTTP strictly\""
     start_server
@@ -367,7 +367,7 @@ EOT
 }
 
 # bats test_tags=promise:write-timeout,needs:http-routes,needs:long-options,needs:log-lines
-@test "HTTP: --write-timeout closes who does not take the answers" {
+@test "HTTP: --write-timeout closes a client that does not take its answers" {
     about "sent requests without reading to a server with a write timeout of 2 s" \
         "from the moment the socket takes no more, the client has that long" \
         "$HERE, \"Deadlines\""
@@ -384,7 +384,7 @@ EOT
 }
 
 # bats test_tags=promise:linger,needs:http-routes,needs:log-lines
-@test "HTTP: who stays after an error is closed all the same" {
+@test "HTTP: a client that stays after an error is closed all the same" {
     about "sent an error, read the answer and its end, and neither left nor fell silent" \
         "what comes after the answer is thrown away, but not for ever: 5 s, and no byte moves them" \
         "$HERE, \"The last answer\""
@@ -403,7 +403,7 @@ EOT
 }
 
 # bats test_tags=promise:linger,needs:http-routes,needs:log-lines,needs:wait-option
-@test "HTTP: who never pauses does not stay, however busy the server is" {
+@test "HTTP: a client that never pauses does not stay, however busy the server is" {
     about "sent an error and went on sending without a pause, to a server with 1 worker that others keep busy" \
         "the main thread cannot judge a connection that is in the queue whenever it looks: who serves it must look at its deadline, too" \
         "$HERE, \"Deadlines\""
@@ -482,7 +482,7 @@ EOT
 FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*16384'
 
 # bats test_tags=exact,promise:http-bounded-output,needs:http-pipelining
-@test "HTTP: who asks and does not read is not asked in" {
+@test "HTTP: a client that sends requests and does not read is not read from" {
     about "pipelined POST /echo of 16 KiB without end on 20 connections and read nothing" \
         "while answers wait, nothing is read: memory stays where it was, and others are served" \
         "$HERE, \"Limits\""
@@ -497,7 +497,7 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
 }
 
 # bats test_tags=promise:http-late-reader,needs:http-pipelining
-@test "HTTP: who reads late gets all of it" {
+@test "HTTP: a client that reads late gets all of it" {
     about "pipelined 300 POST /echo of 16 KiB, read nothing before all was sent, then all" \
         "reading resumes when what was pending has left" "$HERE, \"Limits\""
     start_http
@@ -537,7 +537,7 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
 }
 
 # bats test_tags=exact,promise:http-leaves-nothing,needs:http-fields
-@test "HTTP: who leaves in the middle leaves nothing" {
+@test "HTTP: a client that leaves in the middle leaves nothing behind" {
     about "let 18,000 clients leave in the middle of a body" \
         "the connection gives back what it keeps, and the handler what it keeps for it" \
         "$HERE, \"Memory\""
@@ -654,7 +654,7 @@ EOT
 }
 
 # bats test_tags=promise:http-drain-idle,needs:http-routes,needs:drain-softly
-@test "HTTP: SIGTERM, and who is idle hears the end" {
+@test "HTTP: SIGTERM, and idle clients see the end" {
     about "sent SIGTERM with idle clients, one in a header and one in a body" \
         "nothing to answer: FIN at once" "$HERE, \"Drain\""
     start_http --drain-timeout 60000
@@ -666,7 +666,7 @@ EOT
 }
 
 # bats test_tags=promise:drain-refuses,needs:http-routes,needs:drain-answers,needs:log-lines
-@test "HTTP: SIGTERM, and nobody else is accepted" {
+@test "HTTP: SIGTERM, and no new client is accepted" {
     about "connected to both ports after SIGTERM, while a client that had not taken its answer kept the server draining" \
         "close every listener first" "$HERE, \"Drain\""
     start_http --drain-timeout 60000
@@ -683,7 +683,7 @@ EOT
 
 # More than are accepted in one go.
 # bats test_tags=promise:http-drain-answers,needs:http-pipelining,needs:drain-answers
-@test "HTTP: SIGTERM, and who waits in the accept queue is answered" {
+@test "HTTP: SIGTERM, and clients in the accept queue are answered" {
     about "let 300 clients connect and ask while the server was stopped, sent SIGTERM, let it go on" \
         "accept until EAGAIN before closing a listener, each of them" "$HERE, \"Drain\""
     start_http --drain-timeout 60000
@@ -869,7 +869,7 @@ says_one_open() {
 }
 
 # bats test_tags=promise:metrics-connections,needs:metrics-format
-@test "HTTP: who has left is not open any more" {
+@test "HTTP: a client that has left is not counted as open" {
     about "let 20 clients leave, then asked for /metrics on a connection from before" \
         "count again when a connection is freed, not only when one is accepted" "$HERE, \"Numbers to watch\""
     start_http

@@ -136,7 +136,7 @@ FAKE
     done
 }
 
-@test "who reports a wrong verdict is asked for what is needed" {
+@test "a report of a wrong verdict asks for what is needed" {
     local file=.github/ISSUE_TEMPLATE/wrong-verdict.yml word
     # The paragraph of each must end with "required: true".
     for word in command doctor promise; do

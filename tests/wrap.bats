@@ -211,7 +211,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
 }
 
 # bats test_tags=promise:each-allocation-fails
-@test "the Nth allocation fails while clients are late" {
+@test "the Nth allocation fails while clients time out" {
     about "let the Nth allocation fail, once, with clients that do not say or take all" \
         "what could not be sent has to be kept: without memory for it, the connection ends" \
         "$HERE, \"Memory\""
@@ -221,7 +221,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
 }
 
 # bats test_tags=promise:each-allocation-fails
-@test "from the Nth allocation on, all fail: who is served stays" {
+@test "from the Nth allocation on, all fail: clients that are served stay" {
     about "let all allocations from the Nth on fail" \
         "new clients cannot be served; a connection that needs no memory does not notice" \
         "$HERE, \"Memory\""
@@ -322,7 +322,7 @@ each() {
 }
 
 # bats test_tags=promise:harmless-failures
-@test "accept4 fails: nobody is lost" {
+@test "accept4 fails: no client is lost" {
     about "let accept4 fail" "it says something about one client or about the moment, not about the listener" \
         'man 2 accept, "Error handling"'
     ALLOWED=0
@@ -331,7 +331,7 @@ each() {
 }
 
 # bats test_tags=promise:harmless-failures
-@test "accept4 fails for a while: nobody is lost" {
+@test "accept4 fails for a while: no client is lost" {
     about "let 20 calls of accept4 fail" "pause, and look again" "$HERE, \"Out of descriptors\""
     ALLOWED=0
     local error
@@ -367,7 +367,7 @@ each() {
 }
 
 # bats test_tags=promise:harmless-failures
-@test "waiting, looking and waking fail: nobody is lost" {
+@test "waiting, polling and waking fail: no client is lost" {
     about "let epoll_wait, poll or read fail" "EINTR says that nothing was done: try again" \
         'man 7 signal, "Interruption of system calls"'
     ALLOWED=0
@@ -379,7 +379,7 @@ each() {
 }
 
 # bats test_tags=promise:harmless-failures
-@test "the log fails: nobody is lost" {
+@test "the log fails: no client is lost" {
     about "let the write of a log line fail" "a line is lost, and counted, and that is all" \
         "$HERE, \"The log\""
     ALLOWED=0
@@ -388,7 +388,7 @@ each() {
 }
 
 # bats test_tags=promise:harmless-failures
-@test "the goodbye fails: the connection ends all the same" {
+@test "shutdown fails: the connection ends all the same" {
     about "let shutdown fail" "the client has left already; the deadline ends what is left" \
         "$HERE, \"Drain\""
     ARGUMENTS=(--drain-timeout 500)
