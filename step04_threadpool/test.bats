@@ -126,7 +126,7 @@ at_work() {
         "the main thread must not wait for room in a queue: nobody would see the signal. What waits in the queue is not processed any more" \
         "$HERE, \"Shutdown\""
     local patient=()
-    ! step_at_least 05 || patient=(--drain-timeout 500)
+    ! has_option --drain-timeout || patient=(--drain-timeout 500)
     start_server -t 1 -w 500000 "${patient[@]}"
     # All at once, so that the main thread has them all in its hands when the signal comes.
     probe 'within 10000' 'open x*1100' asleep stop 'send x "query\n"' 'arrived x' cont asleep \
@@ -197,7 +197,7 @@ at_work() {
         "join the workers: to return from main before is to end them in the middle of a request" \
         "$HERE, \"Shutdown\""
     local patient=()
-    ! step_at_least 05 || patient=(--drain-timeout 60000)
+    ! has_option --drain-timeout || patient=(--drain-timeout 60000)
     start_server -w 1000000 "${patient[@]}"
     probe 'within 5000' 'open a' 'send a "query\n"' 'arrived a' asleep 'signal TERM' \
         'expect a "query\n"' 'close a' gone

@@ -119,6 +119,9 @@ is_running() {
 has_ended() { ! is_running "$1"; }
 
 # step_at_least NN: is a step under test, this one or a later one?
+# has_option --NAME: whether the server knows it, says its usage.
+has_option() { "$SERVER" -h 2>/dev/null | grep -qF -- "$1 "; }
+
 step_at_least() { [[ -n $STEP ]] && ((10#$STEP >= 10#$1)); }
 
 # ---- the report of a failure ------------------------------------------------------
