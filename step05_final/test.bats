@@ -284,12 +284,21 @@ expect_log() {
     stop_server
 }
 
+# is_due OPTION: whether the server must know it. On the way to step 05 they come one by one.
+is_due() { [[ -z ${STAGE-} ]] || has_option "$1"; }
+
 # bats test_tags=promise:long-options,needs:end-of-stream
 @test "the long options are known" {
     about "started the server with every long option but those of HTTP" \
         "getopt_long(3): each has a name, a value and an effect" "$HERE, \"Limits\""
-    start_server --max-connections 10 --idle-timeout 0 --write-timeout 30000 \
-        --drain-timeout 1000 --log-level warn --sched normal
+    local option known=()
+    for option in '--max-connections 10' '--idle-timeout 0' '--write-timeout 30000' \
+        '--drain-timeout 1000' '--log-level warn' '--sched normal'; do
+        # shellcheck disable=SC2206 # two words
+        ! is_due "${option% *}" || known+=($option)
+    done
+    ((${#known[@]} > 0)) || report "no long option in the usage" "at least --sched"
+    start_server "${known[@]}"
     probe 'visit 1 "hello"'
     end_server
 }
@@ -303,6 +312,7 @@ expect_log() {
     for wrong in '--max-connections 0' '--max-connections x' '--idle-timeout -1' \
         '--write-timeout 1s' '--drain-timeout 99999999999' '--log-level loud' '--sched fifo' \
         '--idle-timeout' '--no-such-option'; do
+        is_due "${wrong%% *}" || [[ $wrong == --no-such-option ]] || continue
         # shellcheck disable=SC2086 # two words
         try_server $wrong
         ((TRIED_STATUS == 2)) || report "$wrong: status $TRIED_STATUS" "status 2"
@@ -496,7 +506,7 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
             report "the line: $line" "time=... level=... what=... and key=value pairs"
     done <"$SERVER_ERR"
     expect_log 'level=debug what=accepted .*conn=[0-9]'
-    expect_log 'level=info what=drain'
+    expect_log 'level=info what=stopped'
 }
 
 # bats test_tags=promise:log-lines,needs:long-options

@@ -213,7 +213,7 @@ allowed_includes() {
         tests/mutants/run tests/wheats/run .ci/run .ci/container .ci/machine tests/*.bash tests/bench/*.bash
         tests/bench/ablate tests/bench/count tests/bench/figure tests/bench/grow
         tests/bench/own-cost tests/bench/refresh tests/bench/run tests/bench/table)
-    scripts+=(tests/stages/{unfold,fold,run,diff,start,list,matrix,stages.bash})
+    scripts+=(tests/stages/{unfold,fold,run,diff,start,list,matrix,sanitized,stages.bash})
     says_nothing shellcheck -x "${scripts[@]}"
     says_nothing shellcheck -x -s bats -e SC1091,SC2013,SC2016,SC2030,SC2031,SC2034,SC2153,SC2154,SC2314 \
         tests/*.bats tests/fuzz/*.bats tests/stages/*.bats step*/test.bats step05_final/stages/*/wall.bats
