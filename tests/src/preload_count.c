@@ -18,6 +18,8 @@
 
 #include <dlfcn.h>
 #include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -134,6 +136,26 @@ SLEEPING(int, clock_nanosleep,
     (clock, flags, time, left))
 SLEEPING(int, usleep, (useconds_t time_us), (time_us))
 SLEEPING(unsigned, sleep, (unsigned seconds), (seconds))
+
+/* What tells another thread that there is work. Of the first two x86-64 has two, and
+ * dlsym may find the old one. */
+#define WAKING(name, params, args)                                                       \
+    int name params                                                                      \
+    {                                                                                    \
+        static function *_Atomic known;                                                  \
+        function *f = atomic_load_explicit(&known, memory_order_relaxed);                \
+        counts_add(counts, COUNT_wakes, 1);                                              \
+        if (f == NULL) {                                                                 \
+            *(void **)&f = dlvsym(RTLD_NEXT, #name, "GLIBC_2.3.2");                      \
+            if (f == NULL)                                                               \
+                f = next(&known, #name);                                                 \
+            atomic_store_explicit(&known, f, memory_order_relaxed);                      \
+        }                                                                                \
+        return ((int(*) params)f)args;                                                   \
+    }
+WAKING(pthread_cond_signal, (pthread_cond_t * condition), (condition))
+WAKING(pthread_cond_broadcast, (pthread_cond_t * condition), (condition))
+WAKING(sem_post, (sem_t * semaphore), (semaphore))
 
 COUNTED(int, close, (int fd), (fd))
 COUNTED(int, shutdown, (int fd, int how), (fd, how))
