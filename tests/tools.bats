@@ -115,6 +115,24 @@ pool_alone() {
 @test "step04: drd accepts the pool" { pool_alone drd; }
 @test "step05: drd accepts the pool" { pool_alone drd; }
 
+# The state word without a server: many threads, and each event is about something that is
+# counted. It takes a fraction of a second; a program that loses an event never ends.
+state_word_alone() {
+    local program=$BATS_TEST_TMPDIR/state_test flags=() environment
+    ! grep -q 'bool busy' "$DIRECTORY/state.h" || flags=(-DBUSY)
+    ${CC:-cc} -std=c11 -D_GNU_SOURCE -O1 -g -pthread "$@" "${flags[@]}" -I"$DIRECTORY" -o "$program" \
+        "$COURSE/tests/unit/state_test.c" "$DIRECTORY/state.c" "$DIRECTORY/pool.c"
+    read -ra environment <<<"${SERVER_ENV-} ${SERVER_WRAP-}"
+    timeout $((60 * ${PACE:-1})) env "${environment[@]}" "$program"
+}
+
+@test "step05: the state word has one owner at a time and loses no event" { state_word_alone; }
+
+@test "step05: what an owner wrote the next one sees, says ThreadSanitizer" {
+    needs_sanitizer thread
+    state_word_alone -fsanitize=thread
+}
+
 @test "step05: the timer heap agrees with a model" {
     local program=$BATS_TEST_TMPDIR/timer_test
     ${CC:-cc} -std=c11 -D_GNU_SOURCE -g -I"$DIRECTORY" -o "$program" \
