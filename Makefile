@@ -4,12 +4,12 @@
 # other program; that changes neither what is built here nor which server is tested. The
 # words after the first two lines are those that our own scripts tell each other.
 WORDS := SERVER STEP FILTER MINE JOBS TRIES PORT HTTP_PORT BUILD CPPFLAGS CFLAGS \
-	LDFLAGS LDLIBS ONLY OPTIONS MEASURE DIR \
+	LDFLAGS LDLIBS ONLY OPTIONS MEASURE DIR ARGS \
 	CHECK_SERVER CHECK_MINE CHECK_STEP CHECK_RERUN CHECK_EXIT SERVER_ENV SERVER_WRAP SERVER_STDIN \
 	SLOWNESS PROBE_TIMEOUT SOAK_SECONDS SOAK_SEED FUZZ_SECONDS COUNT_FILE FAULT \
 	FAULT_BYTES WRAP_FAULT HOLDER LEAVE_MS STRUCK_AT WALLS ORDER TIMES LIMITS_LOG LOADED PACE \
 	SERVER_PID NOTES_CRASHES ABSENT USER_ID KEEP_STDERR SERVER_KIND MINE_ASKED \
-	MINE_TIMES CUT_KEYS CUT_LEAST SANITIZER SANITIZED STAGE
+	MINE_TIMES CUT_KEYS CUT_LEAST SANITIZER SANITIZED STAGE WRITE
 $(foreach word,$(WORDS),$(if $(filter environment,$(origin $(word))),\
 	$(eval override undefine $(word))))
 
@@ -33,9 +33,9 @@ all: $(STEPS) ## build the servers of all steps
 $(STEPS):
 	@$(MAKE) --no-print-directory -C $@ $(compiler)
 
-run: $(if $(STEP),,step05_final) ## run the final server: echo and HTTP (PORT=8080 HTTP_PORT=8081); STEP=05.07
+run: $(if $(STEP),,step05_final) ## run the final server: echo and HTTP (PORT=8080 HTTP_PORT=8081); STEP=05.07 [ARGS='-t 2']
 ifneq ($(STEP),)
-	@tests/stages/run '$(STEP)' $(PORT) $(HTTP_PORT)
+	@tests/stages/run '$(STEP)' $(PORT) $(HTTP_PORT) $(ARGS)
 else
 	@exec step05_final/server -p $(PORT) --http $(HTTP_PORT)
 endif

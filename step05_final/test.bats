@@ -24,11 +24,11 @@ expect_log() {
 
 # ---- scheduling -------------------------------------------------------------------
 
-# bats test_tags=exact,promise:registered-once,needs:silent-clients
+# bats test_tags=exact,promise:registered-once,needs:silent-clients,stage:07
 @test "each connection is registered once" {
     about "counted the calls of epoll_ctl for the messages of 10 clients" \
         "edge-triggered and registered for everything, a connection needs epoll_ctl at its birth and its end, not per message" \
-        "$HERE, \"Registered once\""
+        "step05_final/stages/07_edges/README.md, \"The idea\""
     counted_server
     count_load -c 10 -t 0.3
     (($(counts epoll_ctl) <= 30)) ||
@@ -36,11 +36,11 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=exact,promise:one-recv,needs:registered-once
+# bats test_tags=exact,promise:one-recv,needs:registered-once,stage:07
 @test "a short recv is the last one" {
     about "counted the calls of recv for the messages of 64 clients" \
         "a recv that gave less than it was asked for has emptied the socket; another one, only to hear EAGAIN, is a wasted system call" \
-        "$HERE, \"Give back\""
+        "step05_final/stages/07_edges/README.md, \"The idea\""
     counted_server
     count_load -c 64 -t 0.3
     local recvs
@@ -51,11 +51,11 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:turns,needs:fair-turns
+# bats test_tags=promise:turns,needs:fair-turns,stage:07
 @test "a stream longer than a turn does not starve the others" {
     about "sent 4 endless streams to a server with 1 worker, then messages as one more client" \
         "after some rounds a connection goes to the end of the queue" \
-        "$HERE, \"Give back\""
+        "step05_final/stages/07_edges/README.md, \"The idea\""
     start_server -t 1
     timeout 20 "$TOOLS/load" -p "$PORT" -c 4 -s 1048576 -d 4 -t 3 -w 0 >/dev/null 3>&- 4>&- &
     STARTED_PIDS+=($!)
@@ -64,11 +64,11 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:last-bytes-seen,needs:half-close,needs:urgent-data
+# bats test_tags=promise:last-bytes-seen,needs:half-close,needs:urgent-data,stage:07
 @test "the end that comes with the last bytes is seen" {
     about "queued bytes and FIN, or bytes, an urgent byte and more bytes, while the server was stopped" \
         "with EPOLLRDHUP or EPOLLPRI a short recv is not the last one: there is no further edge for what is left" \
-        "$HERE, \"Give back\""
+        "step05_final/stages/07_edges/README.md, \"The idea\""
     start_server
     local i
     for i in 1 2 3 4 5; do
@@ -79,11 +79,11 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:turns,needs:fair-turns,needs:wait-option
+# bats test_tags=promise:turns,needs:fair-turns,needs:wait-option,stage:07
 @test "slow requests of one client do not delay the others" {
     about "let one client send without a pause to a server with 1 worker whose process call takes 50 ms, then sent 5 messages as another" \
         "a turn is one process call, not as many as there is input for" \
-        "$HERE, \"Give back\""
+        "step05_final/stages/07_edges/README.md, \"The idea\""
     start_server -t 1 -w 50000
     timeout 20 "$TOOLS/load" -p "$PORT" -c 1 -s 1048576 -d 4 -t 8 -w 0 >/dev/null 2>&1 3>&- 4>&- &
     STARTED_PIDS+=($!)
@@ -92,13 +92,35 @@ expect_log() {
         'echo a "4"' 'echo a "5"' 'grew clock max=2000'
 }
 
+# bats test_tags=exact,promise:one-wake-up,needs:end-of-stream,stage:05
+@test "messages that come together wake no more workers than there are" {
+    about "sent 64 messages at once to a server with one worker, and counted how often a thread is told that there is work" \
+        "what one epoll_wait reports goes to the pool as a list, and a worker that is on its way or busy need not be woken" \
+        "step05_final/stages/05_batches/README.md, \"The idea\""
+    counted_server -t 1
+    probe 'within 10000' 'open x*64' asleep stop 'send x "hello\n"' 'arrived x' cont 'expect x "hello\n"'
+    (($(counts wakes) <= 16)) || report "$(counts wakes) wake-ups for 64 messages" "a few"
+    stop_server
+}
+
+# bats test_tags=exact,promise:one-owner,needs:one-worker-each,stage:06
+@test "an event that comes twice makes no second owner" {
+    about "let each event of epoll_wait come twice, and sent 100 KB in small pieces as each of 30 clients" \
+        "whoever sets the bit in the state word owns the connection; an event that finds it set adds itself, and queues nothing" \
+        "step05_final/stages/06_state_word/README.md, \"The idea\""
+    SERVER_ENV="LD_PRELOAD=$TOOLS/twice.so"
+    start_server -t 4
+    probe 'within 10000' 'open x*30' 'stream x 100k chunk=50'
+    stop_server
+}
+
 # Field 41 of /proc/PID/stat (proc(5)): 0 is SCHED_OTHER, 3 is SCHED_BATCH.
-# bats test_tags=promise:sched-option,needs:long-options
+# bats test_tags=promise:sched-option,needs:long-options,stage:01
 @test "--sched sets the scheduling policy of all threads" {
     chrt -b 0 true 2>/dev/null || skip "no program may choose SCHED_BATCH here"
     about "started the server with --sched batch and normal, and asked /proc for its threads' policies" \
         "set it before the first thread starts: threads inherit it" \
-        "$HERE, \"The pool\""
+        "step05_final/stages/01_options/README.md, \"The idea\""
     local policy stat task fields
     for policy in batch:3 normal:0; do
         start_server --sched "${policy%:*}"
@@ -114,11 +136,11 @@ expect_log() {
 
 # ---- deadlines --------------------------------------------------------------------
 
-# bats test_tags=promise:idle-timeout,needs:long-options,needs:log-lines,needs:silent-clients
+# bats test_tags=promise:idle-timeout,needs:long-options,needs:log-lines,needs:silent-clients,stage:08
 @test "--idle-timeout closes a client that says nothing more" {
     about "connected two clients to a server with an idle timeout of 1 s, of which one spoke up every 0.1 s" \
         "the deadline moves with each message that is answered, and with nothing else" \
-        "$HERE, \"Deadlines\""
+        "step05_final/stages/08_deadlines/README.md, \"The idea\""
     start_server --idle-timeout 1000
     local i lines=()
     for i in {1..16}; do lines+=(mark 'echo b "still here\n"' 'in-time 950' 'silent b 100'); done
@@ -128,10 +150,10 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:idle-timeout,needs:long-options,needs:silent-clients
+# bats test_tags=promise:idle-timeout,needs:long-options,needs:silent-clients,stage:08
 @test "--idle-timeout closes a client that never said anything" {
     about "connected 50 clients that said nothing to a server with an idle timeout of 0.3 s" \
-        "the first deadline is set when the connection is accepted" "$HERE, \"Deadlines\""
+        "the first deadline is set when the connection is accepted" "step05_final/stages/08_deadlines/README.md, \"The idea\""
     start_server --idle-timeout 300
     local base
     base=$(fd_count)
@@ -140,11 +162,11 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:idle-timeout,needs:long-options,needs:wait-option,needs:silent-clients
+# bats test_tags=promise:idle-timeout,needs:long-options,needs:wait-option,needs:silent-clients,stage:08
 @test "a long process call is no idleness" {
     about "sent a message to a server with an idle timeout of 0.2 s and a process call of 0.8 s; another client said nothing, and was closed meanwhile" \
         "a connection that a worker has is not idle: only its owner may end it" \
-        "$HERE, \"Deadlines\""
+        "step05_final/stages/08_deadlines/README.md, \"The idea\""
     start_server --idle-timeout 200 -w 800000
     # Who is idle is closed, and so there is a timeout.
     probe mark 'open i' 'open a' 'in-time 200' 'send a "query\n"' 'in-time 0' 'within 5000' \
@@ -152,11 +174,11 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:idle-timeout,needs:long-options,needs:stop-and-continue,needs:silent-clients
+# bats test_tags=promise:idle-timeout,needs:long-options,needs:stop-and-continue,needs:silent-clients,stage:08
 @test "a client that spoke while the server was stopped was not idle" {
     about "stopped the server for longer than its idle timeout, sent messages, let it go on" \
         "look whether something has come before closing an idle connection: its event may be late" \
-        "$HERE, \"Deadlines\""
+        "step05_final/stages/08_deadlines/README.md, \"The idea\""
     start_server --idle-timeout 1500
     # Nobody may be closed before it is stopped.
     probe mark 'open a*20' 'open i' 'echo a "x"' 'echo i "x"' 'in-time 1400' stop 'in-time 0' \
@@ -165,11 +187,11 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:write-timeout,needs:long-options,needs:log-lines,needs:silent-clients
+# bats test_tags=promise:write-timeout,needs:long-options,needs:log-lines,needs:silent-clients,stage:09
 @test "--write-timeout closes a client that does not take its answer" {
     about "sent without reading to a server with a write timeout of 4 s" \
         "from the moment the socket takes no more, the client has that long" \
-        "$HERE, \"Deadlines\""
+        "step05_final/stages/09_limits/README.md, \"The idea\""
     start_server --write-timeout 4000 --idle-timeout 0
     local base
     base=$(fd_count)
@@ -184,10 +206,10 @@ expect_log() {
     wait "$probe_pid"
 }
 
-# bats test_tags=promise:timeouts-off,needs:idle-timeout,needs:write-timeout
+# bats test_tags=promise:timeouts-off,needs:idle-timeout,needs:write-timeout,stage:09
 @test "without timeouts no client is closed" {
     about "left a silent client, and one with its echo unread, for a second, with both timeouts 0" \
-        "0 means no limit" "$HERE, \"Deadlines\""
+        "0 means no limit" "step05_final/stages/09_limits/README.md, \"The idea\""
     start_server --write-timeout 0 --idle-timeout 0
     probe 'within 10000' 'open a' 'open p' 'pour p blocks' 'silent a 1000' 'drink p' \
         'echo a "here\n"' 'echo p "here\n"'
@@ -196,11 +218,11 @@ expect_log() {
 
 # ---- limits -----------------------------------------------------------------------
 
-# bats test_tags=promise:max-connections,needs:long-options,needs:log-lines,needs:silent-clients
+# bats test_tags=promise:max-connections,needs:long-options,needs:log-lines,needs:silent-clients,stage:08
 @test "--max-connections rejects later clients" {
     about "connected 7 clients to a server that takes 5, then one more when one had left" \
         "count what is open in the main thread, and free what has ended before accepting" \
-        "$HERE, \"Limits\""
+        "step05_final/stages/08_deadlines/README.md, \"The idea\""
     start_server --max-connections 5
     local base i visits=()
     base=$(fd_count)
@@ -220,11 +242,11 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:rejected-softly,needs:max-connections
+# bats test_tags=promise:rejected-softly,needs:max-connections,stage:09
 @test "a rejected client gets FIN, not RST" {
     about "connected 20 clients that sent a message to a server that takes 5" \
         "a close with unread input is a reset: shutdown(SHUT_WR), and throw away what comes until the client leaves" \
-        "$HERE, \"Limits\""
+        "step05_final/stages/09_limits/README.md, \"The idea\""
     start_server --max-connections 5
     local base
     base=$(fd_count)
@@ -236,11 +258,11 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=exact,promise:accept-pauses,needs:log-lines,needs:out-of-descriptors
+# bats test_tags=exact,promise:accept-pauses,needs:log-lines,needs:out-of-descriptors,stage:03
 @test "out of descriptors it pauses" {
     about "let more clients wait than a server with 32 descriptors can take, and counted its calls for half a second" \
         "a level-triggered listener is ready for ever while nothing can be accepted: disarm it, and look again when a connection ends" \
-        "$HERE, \"Out of descriptors\""
+        "step05_final/stages/03_accept_pause/README.md, \"The idea\""
     local accepts waits begin
     SERVER_WRAP="prlimit --nofile=32:32"
     counted_server
@@ -261,11 +283,11 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=promise:accept-resumes,needs:accept-pauses
+# bats test_tags=promise:accept-resumes,needs:accept-pauses,stage:03
 @test "a client that waits for a descriptor gets the first free one" {
     about "let 40 clients wait for a server with 32 descriptors, and let the served ones leave" \
         "the worker that closes a connection wakes the main thread when accepting is paused" \
-        "$HERE, \"Out of descriptors\""
+        "step05_final/stages/03_accept_pause/README.md, \"The idea\""
     SERVER_WRAP="prlimit --nofile=32:32"
     start_server
     probe 'within 5000' 'open a*15' 'echo a "in\n"' 'open b*25' 'send b "waiting\n"' 'close a' \
@@ -273,11 +295,11 @@ expect_log() {
     stop_server
 }
 
-# bats test_tags=exact,promise:idle-memory,needs:many-clients
+# bats test_tags=exact,promise:idle-memory,needs:many-clients,stage:04
 @test "an idle connection costs next to nothing" {
     about "connected 3,000 clients that sent one message and then nothing" \
         "buffers belong to the workers; a connection keeps only what could not be sent" \
-        "$HERE, \"Memory\""
+        "step05_final/stages/04_scratch_buffers/README.md, \"The idea\""
     start_server
     probe 'within 10000' 'open w' 'echo w "warm"' mark 'open x*3000' 'echo x "hello\n"' \
         'grew rss max=1500'
@@ -287,10 +309,10 @@ expect_log() {
 # is_due OPTION: whether the server must know it. On the way to step 05 they come one by one.
 is_due() { [[ -z ${STAGE-} ]] || has_option "$1"; }
 
-# bats test_tags=promise:long-options,needs:end-of-stream
+# bats test_tags=promise:long-options,needs:end-of-stream,stage:01
 @test "the long options are known" {
     about "started the server with every long option but those of HTTP" \
-        "getopt_long(3): each has a name, a value and an effect" "$HERE, \"Limits\""
+        "getopt_long(3): each has a name, a value and an effect" "step05_final/stages/01_options/README.md, \"The idea\""
     local option known=()
     for option in '--max-connections 10' '--idle-timeout 0' '--write-timeout 30000' \
         '--drain-timeout 1000' '--log-level warn' '--sched normal'; do
@@ -303,11 +325,11 @@ is_due() { [[ -z ${STAGE-} ]] || has_option "$1"; }
     end_server
 }
 
-# bats test_tags=promise:long-options
+# bats test_tags=promise:long-options,stage:01
 @test "wrong values of the long options" {
     about "started the server with values that are none" \
         "digits only, and in range: status 2, the option's name and the usage" \
-        "$HERE, \"Limits\""
+        "step05_final/stages/01_options/README.md, \"The idea\""
     local wrong
     for wrong in '--max-connections 0' '--max-connections x' '--idle-timeout -1' \
         '--write-timeout 1s' '--drain-timeout 99999999999' '--log-level loud' '--sched fifo' \
@@ -326,22 +348,22 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
 
 # ---- the end ----------------------------------------------------------------------
 
-# bats test_tags=promise:drain-answers,needs:long-options,needs:stop-signals,needs:wait-option,needs:silent-clients
+# bats test_tags=promise:drain-answers,needs:long-options,needs:stop-signals,needs:wait-option,needs:silent-clients,stage:10
 @test "SIGTERM: all that has come is answered" {
     about "sent SIGTERM while 8 requests of 0.3 s were processed or queued for 2 workers" \
         "stop accepting, but go on until every connection has its answer" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/10_drain/README.md, \"The idea\""
     start_server -t 2 -w 200000 --drain-timeout 60000
     probe 'open x*8' stop 'send x "query\n"' cont 'signal TERM' 'within 5000' \
         'expect x "query\n"' 'eof x' 'close x' gone
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-accepts,needs:drain-answers
+# bats test_tags=promise:drain-accepts,needs:drain-answers,stage:10
 @test "SIGTERM: clients in the accept queue are answered" {
     about "connected and sent while the server was stopped, sent SIGTERM, let it go on" \
         "to the client its connect has succeeded: accept until EAGAIN before closing the listener" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/10_drain/README.md, \"The idea\""
     start_server --drain-timeout 60000
     # More than the server accepts in one go.
     probe 'within 8000' stop 'open x*300' 'send x "query\n"' 'signal TERM' cont 'expect x "query\n"' 'eof x' \
@@ -349,11 +371,11 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-accepts,needs:drain-answers,needs:out-of-descriptors
+# bats test_tags=promise:drain-accepts,needs:drain-answers,needs:out-of-descriptors,stage:10
 @test "SIGTERM: clients that wait for a descriptor are answered" {
     about "let 40 clients with a request wait for a server with 32 descriptors, and sent SIGTERM" \
         "accept again when a connection has ended, until nobody waits; then close the listener" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/10_drain/README.md, \"The idea\""
     SERVER_WRAP="prlimit --nofile=32:32"
     start_server --drain-timeout 60000
     probe 'within 8000' stop 'open a*20' 'send a "query\n"' 'open b*20' 'send b "query\n"' \
@@ -362,10 +384,10 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-refuses,needs:drain-answers
+# bats test_tags=promise:drain-refuses,needs:drain-answers,stage:10
 @test "SIGTERM: no new client is accepted" {
     about "connected after SIGTERM, while a client that had not taken its answer kept the server draining" \
-        "close the listener first" "$HERE, \"Drain\""
+        "close the listener first" "step05_final/stages/10_drain/README.md, \"The idea\""
     start_server --drain-timeout 60000
     # That p still gets its answers shows that it was the drain, and not the end.
     probe 'within 8000' 'open p rcvbuf=4k mss=536' 'clog p' 'signal TERM' 'refused soon' 'drink p' 'eof p' \
@@ -373,11 +395,11 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-softly,needs:drain-answers
+# bats test_tags=promise:drain-softly,needs:drain-answers,stage:10
 @test "SIGTERM: idle clients hear the end and keep what they have" {
     about "sent SIGTERM while 20 clients were idle and one had its echo unread" \
         "shutdown(SHUT_WR) when all is sent, then wait for the client's FIN: a close with unread input resets the connection, and a reset takes what the client has not read" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/10_drain/README.md, \"The idea\""
     start_server --drain-timeout 60000
     # Of p all has come, and a part of it is not even read yet.
     probe 'within 8000' 'open i*20' 'echo i "x"' 'open p rcvbuf=4k mss=536' 'clog p' 'signal TERM' \
@@ -385,11 +407,11 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-softly,needs:drain-answers
+# bats test_tags=promise:drain-softly,needs:drain-answers,stage:10
 @test "SIGTERM: a client that goes on sending keeps what it has not read" {
     about "let the echo of 200 KB come without reading it, sent SIGTERM, sent on, then read" \
         "shutdown(SHUT_WR) and wait for the client's FIN: a byte that comes to a closed socket brings a reset back" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/10_drain/README.md, \"The idea\""
     start_server --drain-timeout 60000
     # When the server sleeps, a has been told the end as well, in whatever order it tells them.
     probe 'within 8000' 'open a rcvbuf=4k' 'pour a max=200k' 'arrived a' asleep 'open b' \
@@ -398,11 +420,11 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-ends,needs:drain-answers,needs:log-lines
+# bats test_tags=promise:drain-ends,needs:drain-answers,needs:log-lines,stage:10
 @test "SIGTERM: a client that always has one more to say is told the end" {
     about "sent SIGTERM to a server with a drain timeout of a minute, while clients sent the next message as soon as they had an answer" \
         "whether something is left to answer is asked before the answer leaves: afterwards there always is" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/10_drain/README.md, \"The idea\""
     # One worker, two clients: one of them waits with its message when the signal comes, for
     # both have been at it for a while.
     start_server -t 1 -w 5000 --log-level debug --drain-timeout 60000
@@ -419,11 +441,11 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_exit 0 8000
 }
 
-# bats test_tags=promise:drain-timeout,needs:drain-answers
+# bats test_tags=promise:drain-timeout,needs:drain-answers,stage:10
 @test "--drain-timeout says how long" {
     about "sent SIGTERM to a server with a drain timeout of 0.2 s, then to one of 4 s, with a client that does not take its answers" \
         "the deadline runs from the signal; until then the client may still take its answers" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/10_drain/README.md, \"The idea\""
     start_server --drain-timeout 200
     probe 'within 10000' 'open p' 'pour p blocks' mark 'signal TERM' 'within 1500' gone
     expect_exit 0
@@ -433,10 +455,10 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-timeout,needs:drain-answers,needs:log-lines
+# bats test_tags=promise:drain-timeout,needs:drain-answers,needs:log-lines,stage:10
 @test "SIGTERM: the deadline ends clients that do not leave" {
     about "sent SIGTERM while one client did not read and one did not close" \
-        "the drain has a deadline: then the process ends all the same" "$HERE, \"Drain\""
+        "the drain has a deadline: then the process ends all the same" "step05_final/stages/10_drain/README.md, \"The idea\""
     start_server
     probe 'within 10000' 'open i' 'open p' 'pour p blocks' mark 'signal TERM' 'within 2500' gone \
         'grew clock min=900'
@@ -445,11 +467,11 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
 }
 
 # The thread that is left behind is what ThreadSanitizer calls a leak.
-# bats test_tags=exact,promise:drain-timeout,needs:drain-answers,needs:log-lines
+# bats test_tags=exact,promise:drain-timeout,needs:drain-answers,needs:log-lines,stage:10
 @test "SIGTERM: the deadline ends a long process call" {
     about "sent SIGTERM while a worker was in a process call of 20 s" \
         "a thread in process cannot be stopped, and must not be waited for: say so in the log and _exit" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/10_drain/README.md, \"The idea\""
     start_server -w 20000000
     probe 'open a' 'send a "query\n"' 'arrived a' asleep mark 'signal TERM' 'within 2500' gone \
         'grew clock min=900'
@@ -457,32 +479,32 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_log 'busy=1'
 }
 
-# bats test_tags=promise:second-signal,needs:drain-answers
+# bats test_tags=promise:second-signal,needs:drain-answers,stage:10
 @test "a second signal ends it at once" {
     about "sent SIGTERM and SIGINT to a server with a drain timeout of a minute and a client that does not leave" \
-        "who asks twice means it" "$HERE, \"Drain\""
+        "who asks twice means it" "step05_final/stages/10_drain/README.md, \"The idea\""
     start_server --drain-timeout 60000
     # It waits for a, until the second signal.
     probe 'open a' 'echo a "x"' 'signal TERM' 'eof a' 'refused soon' asleep 'signal INT' gone
     expect_exit 0
 }
 
-# bats test_tags=promise:hangup,needs:drain-answers
+# bats test_tags=promise:hangup,needs:drain-answers,stage:10
 @test "SIGHUP: all that has come is answered" {
     about "sent SIGHUP, and once more, while two requests of 1.5 s were processed and another client was idle" \
         "a terminal that is closed sends SIGHUP: drain as for SIGTERM; its shell may send it as well, so a second one is no reason to hurry" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/10_drain/README.md, \"The idea\""
     start_server -t 4 -w 1500000 --drain-timeout 60000
     probe 'within 10000' 'open i' 'open x*2' stop 'send x "query\n"' 'arrived x' cont asleep \
         'signal HUP' 'eof i' 'signal HUP' 'expect x "query\n"' 'eof x' 'close x' 'close i' gone
     expect_exit 0
 }
 
-# bats test_tags=promise:hangup,needs:drain-answers
+# bats test_tags=promise:hangup,needs:drain-answers,stage:10
 @test "SIGHUP under nohup: it goes on" {
     about "started the server under nohup, sent it SIGHUP, and sent messages" \
         "a signal that is ignored when the program starts stays ignored; blocked, it would be pending all the same" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/10_drain/README.md, \"The idea\""
     SERVER_WRAP="nohup"
     start_server
     probe 'open a' 'echo a "x"' 'signal HUP' 'echo a "still here"' 'visit 20 "hello"' 'echo a "and here"'
@@ -492,10 +514,10 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
 
 # ---- the log ----------------------------------------------------------------------
 
-# bats test_tags=promise:log-lines,needs:long-options
+# bats test_tags=promise:log-lines,needs:long-options,stage:02
 @test "a log line is time, level, what, and pairs" {
     about "started and stopped the server at the level debug, with one client" \
-        "logfmt: key=value, a line per event" "$HERE, \"The log\""
+        "logfmt: key=value, a line per event" "step05_final/stages/02_log/README.md, \"The idea\""
     start_server --log-level debug
     probe 'visit 1 "hello"'
     stop_server
@@ -509,10 +531,10 @@ both_accepted() { (($(grep -c 'what=accepted' "$SERVER_ERR") >= 2)); }
     expect_log 'level=info what=stopped'
 }
 
-# bats test_tags=promise:log-lines,needs:long-options
+# bats test_tags=promise:log-lines,needs:long-options,stage:02
 @test "--log-level error is silent about clients" {
     about "started the server at the level debug, then at the level error, and let clients come and go" \
-        "lines below the level are not written" "$HERE, \"The log\""
+        "lines below the level are not written" "step05_final/stages/02_log/README.md, \"The idea\""
     start_server --log-level debug
     probe 'visit 3 "hello"'
     expect_log 'level=debug'
@@ -530,10 +552,10 @@ with_stderr() {
     SERVER_WRAP="$BATS_TEST_TMPDIR/redirected"
 }
 
-# bats test_tags=promise:log-never-blocks,needs:log-lines
+# bats test_tags=promise:log-never-blocks,needs:log-lines,stage:02
 @test "a stderr that is not read blocks nothing" {
     about "started the server at the level debug with stderr on a full pipe, let 2,000 clients come" \
-        "ask poll before each write; what does not fit is lost, and counted" "$HERE, \"The log\""
+        "ask poll before each write; what does not fit is lost, and counted" "step05_final/stages/02_log/README.md, \"The idea\""
     mkfifo "$BATS_TEST_TMPDIR/pipe"
     with_stderr "2<>'$BATS_TEST_TMPDIR/pipe'"
     start_server --log-level debug
@@ -548,22 +570,22 @@ with_stderr() {
     stop_server
 }
 
-# bats test_tags=promise:log-never-blocks,needs:log-lines
+# bats test_tags=promise:log-never-blocks,needs:log-lines,stage:02
 @test "a terminal that is not read blocks nothing" {
     about "started the server at the level debug with stderr on a terminal that nobody reads, let 2,000 clients come" \
         "poll promises room for a byte, not for a line: open what is behind stderr once more, with O_NONBLOCK" \
-        "$HERE, \"The log\""
+        "step05_final/stages/02_log/README.md, \"The idea\""
     SERVER_WRAP="$TOOLS/terminal"
     start_server --log-level debug
     probe 'visit 2000 "hello"'
     stop_server
 }
 
-# bats test_tags=promise:log-descriptor,needs:log-lines
+# bats test_tags=promise:log-descriptor,needs:log-lines,stage:02
 @test "descriptor 2 is never a socket" {
     about "started the server with stderr closed" \
         "the next descriptor that is opened gets the lowest number: see that 0, 1 and 2 are taken" \
-        "$HERE, \"The log\""
+        "step05_final/stages/02_log/README.md, \"The idea\""
     with_stderr '2>&-'
     start_server --log-level debug
     [[ $(readlink "/proc/$SERVER_PID/fd/2") == /dev/* ]] ||
@@ -571,11 +593,11 @@ with_stderr() {
     stop_server
 }
 
-# bats test_tags=promise:log-descriptor,needs:log-lines
+# bats test_tags=promise:log-descriptor,needs:log-lines,stage:02
 @test "a closed stderr, a full disk: the server goes on" {
     about "started the server at the level debug with stderr closed, then on a full device" \
         "keep descriptor 2 occupied, or a client's socket gets its number and the log lines" \
-        "$HERE, \"The log\""
+        "step05_final/stages/02_log/README.md, \"The idea\""
     local redirection
     for redirection in '2>&-' '2>/dev/full' '<&- 2>&-'; do
         with_stderr "$redirection"

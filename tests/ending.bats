@@ -18,11 +18,11 @@ setup() {
 
 # ---- started again ----------------------------------------------------------------
 
-# bats test_tags=promise:restart-under-load
+# bats test_tags=promise:restart-under-load,stage:14
 @test "20 restarts under load: no answer is cut short" {
     about "ended the server with SIGTERM and started it on the same ports, 20 times, with 16 clients that never paused" \
         "SO_REUSEADDR, accept until EAGAIN before the listener is closed, and a shutdown before each close" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/14_bodies/README.md, \"The idea\""
     local i echo_port http_port said
     # The clients leave when they are told the end; the timeout is for a machine where that
     # takes long.
@@ -53,7 +53,7 @@ setup() {
 under_load() {
     about "sent SIGTERM to a server with 64 busy clients and idle, slow and stuck ones" \
         "what was received before the signal is answered; nobody may keep the server longer than its drain deadline" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/10_drain/README.md, \"The idea\""
     # On a busy machine the drain timeout may be over before all is answered. That proves
     # nothing, and is tried again with a longer one; the last is judged in any case.
     local drain_ms
@@ -68,10 +68,10 @@ under_load() {
     done
 }
 
-# bats test_tags=promise:drain-under-load
+# bats test_tags=promise:drain-under-load,stage:14
 @test "SIGTERM in full load: what was received is answered" { under_load; }
 
-# bats test_tags=promise:drain-under-load
+# bats test_tags=promise:drain-under-load,stage:14
 @test "SIGTERM in full load: nothing leaks" {
     SERVER=$(wrapped_server "$COURSE/step05_final") || {
         echo "$SERVER"
@@ -88,10 +88,10 @@ under_load() {
             "equal numbers"
 }
 
-# bats test_tags=promise:second-signal
+# bats test_tags=promise:second-signal,stage:14
 @test "SIGTERM in full load: a second one ends it at once" {
     about "sent SIGTERM, and again when it was at work on that, to a server with 64 busy clients and a drain timeout of a minute" \
-        "who asks twice means it" "$HERE, \"Drain\""
+        "who asks twice means it" "step05_final/stages/14_bodies/README.md, \"The idea\""
     start_http -w 10000 -t 4 --drain-timeout 60000
     steady -m drain -2 -c 64 -P "$SERVER_PID"
     steady_ends 60000

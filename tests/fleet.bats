@@ -122,11 +122,11 @@ start_fleet() {
     done
 }
 
-# bats test_tags=promise:fleet
+# bats test_tags=promise:fleet,stage:18
 @test "one server after the other is started again, and no client notices" {
     about "started $FLEET servers behind HAProxy, and under load ended each with SIGTERM and started it again" \
         "for --drain-delay, /healthz says 503 while all is served; so HAProxy sends nobody there any more when the listener closes" \
-        "$HERE, \"Where one machine is not enough\""
+        "step05_final/stages/18_fleet/README.md, \"The idea\""
     local i answers ids
     for DELAY_MS in "${DELAYS_MS[@]}"; do
         LATE=0

@@ -29,59 +29,59 @@ about_cases() {
         "$HERE, \"Reading HTTP strictly\""
     if [[ $1 == routes || $1 == methods ]]; then
         ABOUT_WHY='the table of routes says what is there and what it allows: step05_final/routes.c'
-        ABOUT_READ="$HERE, \"A protocol is a handler\""
+        ABOUT_READ="step05_final/stages/11_handlers/README.md, \"The idea\""
     fi
     start_http "${@:2}"
     group "$1"
     end_server
 }
 
-# bats test_tags=promise:http-routes,needs:one-worker-each,needs:end-of-stream
+# bats test_tags=promise:http-routes,needs:one-worker-each,needs:end-of-stream,stage:18
 @test "HTTP: routes" { about_cases "routes"; }
-# bats test_tags=promise:http-routes,needs:one-worker-each,needs:end-of-stream
+# bats test_tags=promise:http-routes,needs:one-worker-each,needs:end-of-stream,stage:18
 @test "HTTP: methods" { about_cases "methods"; }
-# bats test_tags=promise:http-request-line,needs:http-routes
+# bats test_tags=promise:http-request-line,needs:http-routes,stage:15
 @test "HTTP: versions" { about_cases "versions"; }
-# bats test_tags=promise:http-request-line,needs:http-routes
+# bats test_tags=promise:http-request-line,needs:http-routes,stage:14
 @test "HTTP: the request line" { about_cases "request line"; }
-# bats test_tags=promise:http-request-line,needs:http-routes
+# bats test_tags=promise:http-request-line,needs:http-routes,stage:13
 @test "HTTP: targets" { about_cases "targets"; }
-# bats test_tags=promise:http-request-line,needs:http-routes
+# bats test_tags=promise:http-request-line,needs:http-routes,stage:13
 @test "HTTP: absolute targets" { about_cases "absolute targets"; }
-# bats test_tags=promise:http-fields,needs:http-routes
+# bats test_tags=promise:http-fields,needs:http-routes,stage:13
 @test "HTTP: Host" { about_cases "Host"; }
-# bats test_tags=promise:http-fields,needs:http-routes
+# bats test_tags=promise:http-fields,needs:http-routes,stage:13
 @test "HTTP: fields" { about_cases "fields"; }
-# bats test_tags=promise:http-framing,needs:http-routes
+# bats test_tags=promise:http-framing,needs:http-routes,stage:14
 @test "HTTP: Content-Length" { about_cases "Content-Length"; }
-# bats test_tags=promise:http-framing,needs:http-routes
+# bats test_tags=promise:http-framing,needs:http-routes,stage:15
 @test "HTTP: Transfer-Encoding" { about_cases "Transfer-Encoding"; }
-# bats test_tags=promise:http-framing,needs:http-routes
+# bats test_tags=promise:http-framing,needs:http-routes,stage:15
 @test "HTTP: chunks" { about_cases "chunks"; }
-# bats test_tags=promise:http-fields,needs:http-routes
+# bats test_tags=promise:http-fields,needs:http-routes,stage:15
 @test "HTTP: Expect" { about_cases "Expect"; }
-# bats test_tags=promise:http-connection,needs:http-routes
+# bats test_tags=promise:http-connection,needs:http-routes,stage:15
 @test "HTTP: the end of a connection" { about_cases "the end of a connection"; }
-# bats test_tags=promise:http-pipelining,needs:http-routes
+# bats test_tags=promise:http-pipelining,needs:http-routes,stage:15
 @test "HTTP: pipelining" { about_cases "pipelining"; }
-# bats test_tags=promise:http-connection,needs:http-routes
+# bats test_tags=promise:http-connection,needs:http-routes,stage:15
 @test "HTTP: an incomplete request waits" { about_cases "waiting"; }
-# bats test_tags=promise:http-hopeless,needs:http-routes
+# bats test_tags=promise:http-hopeless,needs:http-routes,stage:16
 @test "HTTP: what cannot become a request is refused at once" {
     about_cases "refused at once" --header-timeout 0 --body-timeout 0
 }
-# bats test_tags=promise:http-limits,needs:http-routes
+# bats test_tags=promise:http-limits,needs:http-routes,stage:15
 @test "HTTP: limits" { about_cases "limits"; }
-# bats test_tags=promise:http-connection,needs:http-routes
+# bats test_tags=promise:http-connection,needs:http-routes,stage:15
 @test "HTTP: an answer while the client still sends" {
     about_cases "an answer while the client still sends"
 }
 
-# bats test_tags=promise:http-pipelining,needs:http-routes
+# bats test_tags=promise:http-pipelining,needs:http-routes,stage:14
 @test "HTTP: a thousand numbered requests in one go" {
     about "pipelined 1,000 requests, each with its number as the body" \
         "one connection is served by one worker at a time, and answers leave in order" \
-        "$HERE, \"Reading HTTP strictly\""
+        "step05_final/stages/14_bodies/README.md, \"The idea\""
     local i
     start_http
     {
@@ -95,11 +95,11 @@ about_cases() {
     end_server
 }
 
-# bats test_tags=exact,promise:http-one-send,needs:http-pipelining
+# bats test_tags=exact,promise:http-one-send,needs:http-pipelining,stage:16
 @test "HTTP: pipelined answers leave in one go" {
     about "pipelined 200 requests in one go and counted the calls of send and sendmsg" \
         "put the answers to all that is here into one output, and send that" \
-        "$HERE, \"One send for many answers\""
+        "step05_final/stages/16_pipelining/README.md, \"The idea\""
     SERVER_ENV="LD_PRELOAD=$TOOLS/count.so COUNT_FILE=$BATS_TEST_TMPDIR/counts"
     start_http
     cases -w whole <<<'a row | 9112 9.3.2 | "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"*200 => 200*200 body "ok" open'
@@ -112,11 +112,11 @@ about_cases() {
 
 # The first answer to `b` comes when the head of `a` has been read, and stands where that
 # stood. The body is longer than the memory that is taken for its beginning.
-# bats test_tags=promise:http-long-body,needs:http-fields,needs:http-framing
+# bats test_tags=promise:http-long-body,needs:http-fields,needs:http-framing,stage:14
 @test "HTTP: the head is still right when the body has come" {
     about "sent a header, a request by another client, then the body of the first" \
         "what a parser found points into memory that may have moved or been lent to others since" \
-        "$HERE, \"Memory\""
+        "step05_final/stages/14_bodies/README.md, \"The idea\""
     start_http -t 1
     local part='Expect: 100-continue\r\nContent-Length: '
     http_probe 'open a' 'open b' \
@@ -139,11 +139,11 @@ date_goes_on() {
     date=$(date_seconds) && ((date > FIRST_DATE))
 }
 
-# bats test_tags=promise:http-date,needs:http-routes
+# bats test_tags=promise:http-date,needs:http-routes,stage:12
 @test "HTTP: the Date goes on" {
     about "asked a server in another time zone for the same page until its Date was another" \
         "the time when the answer was made, in GMT; whoever keeps it must look whether it is still that second" \
-        "$HERE, \"Reading HTTP strictly\""
+        "step05_final/stages/12_http/README.md, \"The idea\""
     local earliest latest
     SERVER_ENV="TZ=XXX-7"
     start_http -t 1
@@ -159,10 +159,10 @@ date_goes_on() {
 
 # ---- the command line -------------------------------------------------------------
 
-# bats test_tags=promise:http-listener,needs:http-routes
+# bats test_tags=promise:http-listener,needs:http-routes,stage:11
 @test "HTTP: an IPv6 address" {
     about "started the server with -b ::1" "the HTTP listener has the same address" \
-        "$HERE, \"Reading HTTP strictly\""
+        "step05_final/stages/11_handlers/README.md, \"The idea\""
     [[ -e /proc/net/if_inet6 ]] && grep -q ' lo$' /proc/net/if_inet6 || skip "there is no ::1 here"
     start_http -b ::1
     [[ $(sed -n 2p "$SERVER_OUT") == "http on [::1]:$HTTP_PORT" ]] ||
@@ -171,20 +171,20 @@ date_goes_on() {
     end_server
 }
 
-# bats test_tags=promise:http-listener,needs:http-routes
+# bats test_tags=promise:http-listener,needs:http-routes,stage:11
 @test "HTTP: without --http nothing listens for it" {
     about "started the server without --http" "no --http, no second line and no second socket" \
-        "$HERE, \"Reading HTTP strictly\""
+        "step05_final/stages/11_handlers/README.md, \"The idea\""
     start_server
     probe 'visit 3 "hello"'
     [[ $(wc -l <"$SERVER_OUT") == 1 ]] || report "stdout: $(<"$SERVER_OUT")" "one line"
     end_server
 }
 
-# bats test_tags=promise:http-listener,needs:http-routes
+# bats test_tags=promise:http-listener,needs:http-routes,stage:11
 @test "HTTP: the port is in use" {
     about "started the server with the HTTP port of another one" \
-        "status 1, and which port it is" "$HERE, \"Reading HTTP strictly\""
+        "status 1, and which port it is" "step05_final/stages/11_handlers/README.md, \"The idea\""
     start_http
     try_server --http "$HTTP_PORT"
     ((TRIED_STATUS == 1)) || report "status $TRIED_STATUS" "status 1"
@@ -192,20 +192,20 @@ date_goes_on() {
     end_server
 }
 
-# bats test_tags=promise:http-options,needs:http-routes
+# bats test_tags=promise:http-options,needs:http-routes,stage:18
 @test "HTTP: its options are known" {
     about "started the server with every option of HTTP" \
-        "getopt_long(3): each has a name, a value and an effect" "$HERE, \"Limits\""
+        "getopt_long(3): each has a name, a value and an effect" "step05_final/stages/18_fleet/README.md, \"The idea\""
     start_http --max-line 8000 --max-header 8000 --max-fields 50 --max-body 1000 --max-requests 100 \
         --header-timeout 0 --body-timeout 0 --drain-delay 0 --access-log
     fetch /healthz "$BATS_TEST_TMPDIR/page"
     end_server
 }
 
-# bats test_tags=promise:http-options
+# bats test_tags=promise:http-options,stage:18
 @test "HTTP: wrong values of its options" {
     about "started the server with values that are none" \
-        "digits only, and in range: status 2, the option's name and the usage" "$HERE, \"Limits\""
+        "digits only, and in range: status 2, the option's name and the usage" "step05_final/stages/18_fleet/README.md, \"The idea\""
     local wrong
     for wrong in '--http x' '--http 65536' '--http -1' '--http' '--max-line x' '--max-line -1' \
         '--max-header 1k' '--max-fields 1.5' '--max-body 99999999999999999999' '--max-body 0x10' \
@@ -220,9 +220,9 @@ date_goes_on() {
     done
 }
 
-# bats test_tags=promise:http-listener,needs:http-routes
+# bats test_tags=promise:http-listener,needs:http-routes,stage:12
 @test "HTTP: echo beside it is what it was" {
-    about "talked to both listeners of one server" "two services, one pool" "$HERE, \"Reading HTTP strictly\""
+    about "talked to both listeners of one server" "two services, one pool" "step05_final/stages/12_http/README.md, \"The idea\""
     start_http
     probe 'open a*20' 'echo a "GET / HTTP/1.1\r\n\r\n"' 'stream a 50k' 'visit 5 "hello"'
     cases -w whole <<<'both | 9110 9.3.1 | HEALTH HOST END => 200 body "ok" open'
@@ -230,10 +230,10 @@ date_goes_on() {
     end_server
 }
 
-# bats test_tags=promise:http-limits,needs:http-options
+# bats test_tags=promise:http-limits,needs:http-options,stage:15
 @test "HTTP: the limits are options" {
     about "sent requests that are at a limit, and one beyond, to a server with small limits" \
-        "count what the option says it counts" "$HERE, \"Limits\""
+        "count what the option says it counts" "step05_final/stages/15_chunks/README.md, \"The idea\""
     start_http --max-line 40 --max-header 60 --max-fields 4 --max-body 10
     cases <<'EOT'
 line at its limit | 9112 3 | "GET /healthz?aaaaaaaaaaaaaaaaaa HTTP/1.1\r\n" HOST END => 200 body "ok" open
@@ -250,10 +250,10 @@ EOT
     end_server
 }
 
-# bats test_tags=promise:http-limits,needs:http-options
+# bats test_tags=promise:http-limits,needs:http-options,stage:16
 @test "HTTP: --max-requests" {
     about "sent more requests on one connection than --max-requests allows" \
-        "the last answer that there will be says close" "$HERE, \"Limits\""
+        "the last answer that there will be says close" "step05_final/stages/16_pipelining/README.md, \"The idea\""
     start_http --max-requests 3
     cases <<'EOT'
 three | 9112 9.6 | HEALTH HOST END HEALTH HOST END HEALTH HOST END HIDDEN => 200*2 body "ok" => 200 body "ok" closed
@@ -267,11 +267,11 @@ EOT
     end_server
 }
 
-# bats test_tags=promise:http-process,needs:http-routes,needs:wait-option
+# bats test_tags=promise:http-process,needs:http-routes,needs:wait-option,stage:14
 @test "HTTP: process is called once for a request" {
     about "sent a body in 40 pieces, and requests for /healthz, to a server whose process call takes 0.3 s" \
         "business logic sees whole requests: GET / and POST /echo; the others are about the server itself" \
-        "$HERE, \"Reading HTTP strictly\""
+        "step05_final/stages/14_bodies/README.md, \"The idea\""
     start_http -t 1 -w 300000
     cases -w bytes <<'EOT'
 once | 9110 9.3.3 | POST HOST "Content-Length: 40\r\n" END "0123456789"*4 => 200 body "0123456789"*4 after 300 before 4000 open
@@ -286,11 +286,11 @@ EOT
 
 # ---- deadlines --------------------------------------------------------------------
 
-# bats test_tags=promise:request-timeouts,needs:http-options,needs:log-lines
+# bats test_tags=promise:request-timeouts,needs:http-options,needs:log-lines,stage:16
 @test "HTTP: --header-timeout, which no byte moves" {
     about "sent a header a byte each 0.1 s, to a server with a header timeout of 0.5 s" \
         "from the first byte of the request to the end of its header: 408, readable, and close" \
-        "$HERE, \"Deadlines\""
+        "step05_final/stages/16_pipelining/README.md, \"The idea\""
     start_http --header-timeout 500 --body-timeout 0 --idle-timeout 0 --log-level debug
     cases -w whole -i 100 <<'EOT'
 a slow line | 9110 15.5.9 | slowly "GET /healthz?" "a"*200 => 408 after 500 before 10000 closed
@@ -306,11 +306,11 @@ EOT
     end_server
 }
 
-# bats test_tags=promise:request-timeouts,needs:http-options,needs:log-lines
+# bats test_tags=promise:request-timeouts,needs:http-options,needs:log-lines,stage:16
 @test "HTTP: --body-timeout, which no byte moves" {
     about "sent a body a byte each 0.1 s, to a server with a body timeout of 0.5 s" \
         "from the end of the header to the end of the body: 408, readable, and close" \
-        "$HERE, \"Deadlines\""
+        "step05_final/stages/16_pipelining/README.md, \"The idea\""
     start_http --body-timeout 500 --header-timeout 0 --idle-timeout 0 --log-level debug
     cases -w whole -i 100 <<'EOT'
 a slow body | 9110 15.5.9 | POST HOST "Content-Length: 300\r\n" END slowly "x"*200 => 408 after 500 before 10000 closed
@@ -324,10 +324,10 @@ EOT
     end_server
 }
 
-# bats test_tags=promise:http-idle-timeout,needs:http-routes,needs:idle-timeout
+# bats test_tags=promise:http-idle-timeout,needs:http-routes,needs:idle-timeout,stage:12
 @test "HTTP: an idle connection is closed without a word" {
     about "said nothing more, or nothing at all, to a server with an idle timeout of 0.8 s" \
-        "between two requests there is nothing to answer" "$HERE, \"Deadlines\""
+        "between two requests there is nothing to answer" "step05_final/stages/12_http/README.md, \"The idea\""
     start_http --idle-timeout 800 --log-level debug
     cases -w whole <<'EOT'
 after an answer | 9112 9.5 | HEALTH HOST END => 200 body "ok" ends
@@ -344,20 +344,20 @@ EOT
     end_server
 }
 
-# bats test_tags=promise:timeouts-off,needs:request-timeouts,needs:http-idle-timeout
+# bats test_tags=promise:timeouts-off,needs:request-timeouts,needs:http-idle-timeout,stage:16
 @test "HTTP: without timeouts it waits" {
     about "paused for a second in a header and in a body, with all timeouts 0" \
-        "0 means no limit" "$HERE, \"Deadlines\""
+        "0 means no limit" "step05_final/stages/16_pipelining/README.md, \"The idea\""
     start_http --header-timeout 0 --body-timeout 0 --idle-timeout 0 --write-timeout 0
     http_probe 'open a' 'send a "POST /echo HTTP/1.1\r\nHost: a\r\nContent-"' 'silent a 1000' \
         'send a "Length: 5\r\n\r\nhe"' 'silent a 1000' 'send a "llo"' 'find a "\r\n\r\nhello"'
     end_server
 }
 
-# bats test_tags=promise:process-is-not-late,needs:request-timeouts,needs:http-idle-timeout,needs:wait-option
+# bats test_tags=promise:process-is-not-late,needs:request-timeouts,needs:http-idle-timeout,needs:wait-option,stage:16
 @test "HTTP: a long process call is no timeout" {
     about "asked for / where that takes 1.2 s and all timeouts are 0.4 s" \
-        "deadlines are for the client's part" "$HERE, \"Deadlines\""
+        "deadlines are for the client's part" "step05_final/stages/16_pipelining/README.md, \"The idea\""
     start_http -w 1200000 --header-timeout 400 --body-timeout 400 --idle-timeout 400 --write-timeout 400
     cases -w whole <<'EOT'
 GET / | 9110 9.3.1 | ROOT HOST END => 200 after 1200 ends
@@ -366,11 +366,11 @@ EOT
     end_server
 }
 
-# bats test_tags=promise:write-timeout,needs:http-routes,needs:long-options,needs:log-lines
+# bats test_tags=promise:write-timeout,needs:http-routes,needs:long-options,needs:log-lines,stage:14
 @test "HTTP: --write-timeout closes a client that does not take its answers" {
     about "sent requests without reading to a server with a write timeout of 2 s" \
         "from the moment the socket takes no more, the client has that long" \
-        "$HERE, \"Deadlines\""
+        "step05_final/stages/14_bodies/README.md, \"The idea\""
     start_http --write-timeout 2000 --idle-timeout 0 --log-level debug
     local base
     base=$(fd_count)
@@ -383,11 +383,11 @@ EOT
     wait "$probe_pid" || true # it may still have been sending
 }
 
-# bats test_tags=promise:linger,needs:http-routes,needs:log-lines
+# bats test_tags=promise:linger,needs:http-routes,needs:log-lines,stage:17
 @test "HTTP: a client that stays after an error is closed all the same" {
     about "sent an error, read the answer and its end, and neither left nor fell silent" \
         "what comes after the answer is thrown away, but not for ever: 5 s, and no byte moves them" \
-        "$HERE, \"The last answer\""
+        "step05_final/stages/17_metrics/README.md, \"The idea\""
     start_http
     local i lines=()
     for i in {1..150}; do lines+=('send a "x"' 'silent b 100'); done
@@ -402,11 +402,11 @@ EOT
     wait "$probe_pid" || true # its send fails when the server has closed
 }
 
-# bats test_tags=promise:linger,needs:http-routes,needs:log-lines,needs:wait-option
+# bats test_tags=promise:linger,needs:http-routes,needs:log-lines,needs:wait-option,stage:14
 @test "HTTP: a client that never pauses does not stay, however busy the server is" {
     about "sent an error and went on sending without a pause, to a server with 1 worker that others keep busy" \
         "the main thread cannot judge a connection that is in the queue whenever it looks: who serves it must look at its deadline, too" \
-        "$HERE, \"Deadlines\""
+        "step05_final/stages/14_bodies/README.md, \"The idea\""
     needs_dev_tcp
     start_http -t 1 -w 100000
     local status=0 socket
@@ -442,11 +442,11 @@ let_go() {
     for fd in "${HELD[@]}"; do exec {fd}>&-; done
 }
 
-# bats test_tags=promise:rejected-softly,needs:http-routes,needs:max-connections
+# bats test_tags=promise:rejected-softly,needs:http-routes,needs:max-connections,stage:12
 @test "HTTP: one connection too many hears 503" {
     about "connected more clients than --max-connections allows" \
         "accepted from a small reserve, told in constant bytes, closed; its request is not read" \
-        "$HERE, \"Limits\""
+        "step05_final/stages/12_http/README.md, \"The idea\""
     start_http --max-connections 3
     local base
     base=$(fd_count)
@@ -463,11 +463,11 @@ EOT
 }
 
 # As in step05_final/test.bats. Who sends after the end sees whether that was all.
-# bats test_tags=promise:rejected-softly,needs:http-routes,needs:max-connections
+# bats test_tags=promise:rejected-softly,needs:http-routes,needs:max-connections,stage:12
 @test "HTTP: one connection too many hears an end, not a reset" {
     about "connected 10 clients that asked to a server that takes 3, and sent on after the end" \
         "a close with unread input is a reset, and so is what comes later: shutdown(SHUT_WR), and throw away what comes until the client leaves" \
-        "$HERE, \"Limits\""
+        "step05_final/stages/12_http/README.md, \"The idea\""
     start_http --max-connections 3
     local i lines=('open a*3' 'send a "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' 'expect a "HTTP/1.1 200 OK\r\n"')
     for i in {1..10}; do
@@ -481,11 +481,11 @@ EOT
 
 FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*16384'
 
-# bats test_tags=exact,promise:http-bounded-output,needs:http-pipelining
+# bats test_tags=exact,promise:http-bounded-output,needs:http-pipelining,stage:14
 @test "HTTP: a client that sends requests and does not read is not read from" {
     about "pipelined POST /echo of 16 KiB without end on 20 connections and read nothing" \
         "while answers wait, nothing is read: memory stays where it was, and others are served" \
-        "$HERE, \"Limits\""
+        "step05_final/stages/14_bodies/README.md, \"The idea\""
     start_http
     # A connection may keep a request and some answers, together 256 KiB.
     http_probe 'within 10000' 'open w' 'send w "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' \
@@ -496,10 +496,10 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
     end_server
 }
 
-# bats test_tags=promise:http-late-reader,needs:http-pipelining
+# bats test_tags=promise:http-late-reader,needs:http-pipelining,stage:14
 @test "HTTP: a client that reads late gets all of it" {
     about "pipelined 300 POST /echo of 16 KiB, read nothing before all was sent, then all" \
-        "reading resumes when what was pending has left" "$HERE, \"Limits\""
+        "reading resumes when what was pending has left" "step05_final/stages/14_bodies/README.md, \"The idea\""
     start_http
     # Sent only as fast as answers are taken: so the client must read, and begins late.
     local i
@@ -512,10 +512,10 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
     end_server
 }
 
-# bats test_tags=promise:http-late-reader,needs:http-options
+# bats test_tags=promise:http-late-reader,needs:http-options,stage:14
 @test "HTTP: a large answer is taken in small pieces" {
     about "sent a body of 8 MB, more than a socket takes, and read the answer only then" \
-        "what the socket does not take is kept, from the byte on that comes next" "$HERE, \"Memory\""
+        "what the socket does not take is kept, from the byte on that comes next" "step05_final/stages/14_bodies/README.md, \"The idea\""
     start_http --max-body 8000000
     http_probe 'within 10000' 'open a rcvbuf=4096' \
         'send a "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n"' 'send a random:8000000' \
@@ -523,11 +523,11 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
     end_server
 }
 
-# bats test_tags=exact,promise:http-bounded-output,needs:http-pipelining
+# bats test_tags=exact,promise:http-bounded-output,needs:http-pipelining,stage:18
 @test "HTTP: small requests for large answers wait, too" {
     about "pipelined GET / without end on 20 connections and read nothing" \
         "at the high-water mark of unsent answers no other request is answered, also if it is here" \
-        "$HERE, \"Limits\""
+        "step05_final/stages/18_fleet/README.md, \"The idea\""
     start_http
     # A recv holds 900 such requests, and they would become 2 MB of pages.
     http_probe 'within 10000' 'open w' 'send w "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' \
@@ -536,11 +536,11 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
     end_server
 }
 
-# bats test_tags=exact,promise:http-leaves-nothing,needs:http-fields
+# bats test_tags=exact,promise:http-leaves-nothing,needs:http-fields,stage:14
 @test "HTTP: a client that leaves in the middle leaves nothing behind" {
     about "let 18,000 clients leave in the middle of a body" \
         "the connection gives back what it keeps, and the handler what it keeps for it" \
-        "$HERE, \"Memory\""
+        "step05_final/stages/14_bodies/README.md, \"The idea\""
     start_http -t 1
     local i lines=()
     for i in {1..12}; do
@@ -559,10 +559,10 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
 }
 
 # As in step05_final/test.bats, for the other listener.
-# bats test_tags=exact,promise:accept-pauses,needs:http-routes,needs:log-lines
+# bats test_tags=exact,promise:accept-pauses,needs:http-routes,needs:log-lines,stage:11
 @test "HTTP: out of descriptors, no listener spins" {
     about "let more HTTP clients wait than a server with 32 descriptors can take, and counted its calls" \
-        "the descriptors are short for every listener: disarm them all" "$HERE, \"Out of descriptors\""
+        "the descriptors are short for every listener: disarm them all" "step05_final/stages/11_handlers/README.md, \"The idea\""
     SERVER_ENV="LD_PRELOAD=$TOOLS/count.so COUNT_FILE=$BATS_TEST_TMPDIR/counts"
     SERVER_WRAP="prlimit --nofile=32:32"
     start_http
@@ -579,10 +579,10 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
     end_server
 }
 
-# bats test_tags=promise:accept-resumes,needs:http-routes,needs:accept-pauses
+# bats test_tags=promise:accept-resumes,needs:http-routes,needs:accept-pauses,stage:11
 @test "HTTP: out of descriptors, and served when others leave" {
     about "let 20 HTTP clients wait for a server with 32 descriptors, and let the served ones leave" \
-        "when accepting begins again, every listener is listened to" "$HERE, \"Out of descriptors\""
+        "when accepting begins again, every listener is listened to" "step05_final/stages/11_handlers/README.md, \"The idea\""
     SERVER_WRAP="prlimit --nofile=32:32"
     start_http
     http_probe 'within 8000' 'open a*15' 'send a "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' \
@@ -594,10 +594,10 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
     end_server
 }
 
-# bats test_tags=exact,promise:http-bounded-output,needs:http-options,needs:http-pipelining
+# bats test_tags=exact,promise:http-bounded-output,needs:http-options,needs:http-pipelining,stage:16
 @test "HTTP: 600 hostile clients cost no more than the limits say" {
     about "connected 200 clients that never end their header, 200 that never read and 200 that say nothing, and asked for /healthz" \
-        "each is kept within its limits, and none holds a worker" "$HERE, \"Limits\""
+        "each is kept within its limits, and none holds a worker" "step05_final/stages/16_pipelining/README.md, \"The idea\""
     # No deadline may help, or end a client because the machine is slow.
     start_http --max-body 16384 --idle-timeout 0 --header-timeout 0 --write-timeout 0
     # KiB: 200 lines and headers; 200 that do not read; 600 connections.
@@ -615,11 +615,11 @@ FLOOD='"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" "x"*163
 
 # ---- the end ----------------------------------------------------------------------
 
-# bats test_tags=promise:http-drain-answers,needs:http-pipelining,needs:drain-answers
+# bats test_tags=promise:http-drain-answers,needs:http-pipelining,needs:drain-answers,stage:15
 @test "HTTP: SIGTERM, and what has come is answered" {
     about "sent requests while the server was stopped, SIGTERM, and let it go on" \
         "who was heard completely is answered completely; then, and for the others at once, the end" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/15_chunks/README.md, \"The idea\""
     start_http -t 2 -w 20000 --drain-timeout 60000
     {
         local i
@@ -641,11 +641,11 @@ EOT
     expect_exit 0
 }
 
-# bats test_tags=promise:http-drain-answers,needs:http-pipelining,needs:drain-answers
+# bats test_tags=promise:http-drain-answers,needs:http-pipelining,needs:drain-answers,stage:14
 @test "HTTP: SIGTERM while answers wait to be read" {
     about "pipelined 800 POST /echo to a stopped server, sent SIGTERM, and let it go on" \
         "all requests that are here are answered, also those of which a turn has no room" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/14_bodies/README.md, \"The idea\""
     start_http --drain-timeout 60000
     cases -w whole -t "$SERVER_PID" <<'EOT'
 many | 9112 9.3.2 | "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"*800 => 200*800 body "abc" ends
@@ -653,10 +653,10 @@ EOT
     expect_exit 0
 }
 
-# bats test_tags=promise:http-drain-idle,needs:http-routes,needs:drain-softly
+# bats test_tags=promise:http-drain-idle,needs:http-routes,needs:drain-softly,stage:14
 @test "HTTP: SIGTERM, and idle clients see the end" {
     about "sent SIGTERM with idle clients, one in a header and one in a body" \
-        "nothing to answer: FIN at once" "$HERE, \"Drain\""
+        "nothing to answer: FIN at once" "step05_final/stages/14_bodies/README.md, \"The idea\""
     start_http --drain-timeout 60000
     http_probe 'open a*10' 'open k' 'send k "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' 'find k "\r\n\r\nok"' \
         'open h' 'send h "GET /hea"' 'open b' 'send b "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhell"' \
@@ -665,10 +665,10 @@ EOT
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-refuses,needs:http-routes,needs:drain-answers,needs:log-lines
+# bats test_tags=promise:drain-refuses,needs:http-routes,needs:drain-answers,needs:log-lines,stage:11
 @test "HTTP: SIGTERM, and no new client is accepted" {
     about "connected to both ports after SIGTERM, while a client that had not taken its answer kept the server draining" \
-        "close every listener first" "$HERE, \"Drain\""
+        "close every listener first" "step05_final/stages/11_handlers/README.md, \"The idea\""
     start_http --drain-timeout 60000
     probe 'within 60000' 'open p' 'pour p blocks' 'signal TERM' gone &
     local probe_pid=$!
@@ -682,10 +682,10 @@ EOT
 }
 
 # More than are accepted in one go.
-# bats test_tags=promise:http-drain-answers,needs:http-pipelining,needs:drain-answers
+# bats test_tags=promise:http-drain-answers,needs:http-pipelining,needs:drain-answers,stage:14
 @test "HTTP: SIGTERM, and clients in the accept queue are answered" {
     about "let 300 clients connect and ask while the server was stopped, sent SIGTERM, let it go on" \
-        "accept until EAGAIN before closing a listener, each of them" "$HERE, \"Drain\""
+        "accept until EAGAIN before closing a listener, each of them" "step05_final/stages/14_bodies/README.md, \"The idea\""
     start_http --drain-timeout 60000
     local i
     for i in {1..300}; do
@@ -696,11 +696,11 @@ EOT
 
 says_draining() { "$TOOLS/http_client" -G /healthz "$HTTP_PORT" 2>&1 >/dev/null | grep -q 'status 503'; }
 
-# bats test_tags=promise:drain-delay,needs:http-options,needs:drain-answers
+# bats test_tags=promise:drain-delay,needs:http-options,needs:drain-answers,stage:18
 @test "HTTP: --drain-delay tells the load balancer first" {
     about "sent SIGTERM to a server with a drain delay of a minute, went on asking, then sent SIGINT" \
         "first /healthz says 503 and answers say close, while all is still accepted and answered; who asks twice means now" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/18_fleet/README.md, \"The idea\""
     start_http --drain-delay 60000
     hold 1
     kill -TERM "$SERVER_PID"
@@ -726,10 +726,10 @@ EOT
     expect_exit 0
 }
 
-# bats test_tags=promise:drain-delay,needs:http-options,needs:drain-answers
+# bats test_tags=promise:drain-delay,needs:http-options,needs:drain-answers,stage:18
 @test "HTTP: --drain-delay says how long" {
     about "sent SIGTERM to a server with a drain delay of 1.5 s" \
-        "then the drain begins, and with nobody there it ends" "$HERE, \"Drain\""
+        "then the drain begins, and with nobody there it ends" "step05_final/stages/18_fleet/README.md, \"The idea\""
     local begin
     start_http --drain-delay 1500
     begin=$(now_ms)
@@ -741,12 +741,12 @@ EOT
 
 # ---- what it says of itself -------------------------------------------------------
 
-# bats test_tags=promise:metrics-format,needs:http-routes
+# bats test_tags=promise:metrics-format,needs:http-routes,stage:18
 @test "HTTP: promtool accepts the metrics" {
     command -v promtool >/dev/null || skip "promtool is not installed"
     about "gave GET /metrics to promtool check metrics" \
         "HELP and TYPE before the samples, names with units, counters that end in _total" \
-        "$HERE, \"Numbers to watch\""
+        "step05_final/stages/18_fleet/README.md, \"The idea\""
     start_http
     group routes
     fetch /metrics "$BATS_TEST_TMPDIR/metrics"
@@ -792,11 +792,11 @@ expect_grown() {
     (($(grown "$1") == $2)) || report "$1 grew by $(grown "$1")" "$2"
 }
 
-# bats test_tags=promise:metrics-bytes,needs:metrics-format,needs:request-timeouts
+# bats test_tags=promise:metrics-bytes,needs:metrics-format,needs:request-timeouts,stage:17
 @test "HTTP: every connection and every byte is counted, once" {
     about "talked to both listeners, and compared /metrics before and after" \
         "counters of each worker, summed when asked; open is counted by the main thread" \
-        "$HERE, \"Numbers to watch\""
+        "step05_final/stages/17_metrics/README.md, \"The idea\""
     local request=$'GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n' received fetches
     SPENT=0 FETCHES=0
     start_http --idle-timeout 3000 --header-timeout 300
@@ -840,10 +840,10 @@ EOT
     end_server
 }
 
-# bats test_tags=promise:metrics-bytes,needs:metrics-format
+# bats test_tags=promise:metrics-bytes,needs:metrics-format,stage:17
 @test "HTTP: no count is lost when many count" {
     about "let 500 clients send 20 messages of 6 bytes each, all at once, and compared /metrics before and after" \
-        "one writer for each counter, or an atomic addition" "$HERE, \"Numbers to watch\""
+        "one writer for each counter, or an atomic addition" "step05_final/stages/17_metrics/README.md, \"The idea\""
     local i lines=('open x*500')
     for i in {1..20}; do lines+=('echo x "hello\n"'); done
     SPENT=0 FETCHES=0
@@ -868,10 +868,10 @@ says_one_open() {
     [[ $line == 'server_connections_open 1' ]]
 }
 
-# bats test_tags=promise:metrics-connections,needs:metrics-format
+# bats test_tags=promise:metrics-connections,needs:metrics-format,stage:17
 @test "HTTP: a client that has left is not counted as open" {
     about "let 20 clients leave, then asked for /metrics on a connection from before" \
-        "count again when a connection is freed, not only when one is accepted" "$HERE, \"Numbers to watch\""
+        "count again when a connection is freed, not only when one is accepted" "step05_final/stages/17_metrics/README.md, \"The idea\""
     start_http
     exec {WATCHER}<>"/dev/tcp/127.0.0.1/$HTTP_PORT"
     says_one_open || report "no line \"server_connections_open 1\" for one connection" "it"
@@ -882,10 +882,10 @@ says_one_open() {
     end_server
 }
 
-# bats test_tags=promise:metrics-bytes,needs:metrics-format
+# bats test_tags=promise:metrics-bytes,needs:metrics-format,stage:18
 @test "HTTP: bytes sent are counted, once" {
     about "fetched pages, counted their bytes, and compared /metrics before and after" \
-        "what send took, no more" "$HERE, \"Numbers to watch\""
+        "what send took, no more" "step05_final/stages/18_fleet/README.md, \"The idea\""
     local path sent asked=0 echoed
     SPENT=0 FETCHES=0
     start_http
@@ -908,10 +908,10 @@ says_one_open() {
     end_server
 }
 
-# bats test_tags=promise:metrics-connections,needs:metrics-format,needs:rejected-softly
+# bats test_tags=promise:metrics-connections,needs:metrics-format,needs:rejected-softly,stage:17
 @test "HTTP: a connection too many is counted as refused" {
     about "connected 5 clients more than --max-connections allows, and asked for /metrics" \
-        "accepted, and closed as refused" "$HERE, \"Numbers to watch\""
+        "accepted, and closed as refused" "step05_final/stages/17_metrics/README.md, \"The idea\""
     start_http --max-connections 3
     SPENT=0 FETCHES=0
     snapshot "$BATS_TEST_TMPDIR/before"
@@ -930,11 +930,11 @@ says_one_open() {
     end_server
 }
 
-# bats test_tags=promise:metrics-format,needs:http-routes,needs:cpu-option
+# bats test_tags=promise:metrics-format,needs:http-routes,needs:cpu-option,stage:17
 @test "HTTP: what the metrics say of the workers" {
     about "asked for / three times where that takes 0.05 s of CPU time, with 3 workers" \
         "a histogram is cumulative and ends with +Inf; busy time is the worker's own" \
-        "$HERE, \"Numbers to watch\""
+        "step05_final/stages/17_metrics/README.md, \"The idea\""
     local file=$BATS_TEST_TMPDIR/metrics
     start_http -t 3 -c 50000
     cases -w whole < <(for i in {1..3}; do
@@ -964,10 +964,10 @@ says_one_open() {
     end_server
 }
 
-# bats test_tags=promise:log-never-blocks,needs:access-log,needs:metrics-format
+# bats test_tags=promise:log-never-blocks,needs:access-log,needs:metrics-format,stage:18
 @test "HTTP: lost log lines are counted" {
     about "started the server with stderr on a full pipe and --access-log, and sent 3,000 requests" \
-        "what does not fit is lost, and counted" "$HERE, \"Numbers to watch\""
+        "what does not fit is lost, and counted" "step05_final/stages/18_fleet/README.md, \"The idea\""
     mkfifo "$BATS_TEST_TMPDIR/pipe"
     printf '#!/bin/bash\nexec "$@" 2<>%q\n' "$BATS_TEST_TMPDIR/pipe" >"$BATS_TEST_TMPDIR/redirected"
     chmod +x "$BATS_TEST_TMPDIR/redirected"
@@ -980,10 +980,10 @@ says_one_open() {
     kill_servers
 }
 
-# bats test_tags=promise:stats,needs:metrics-format
+# bats test_tags=promise:stats,needs:metrics-format,stage:18
 @test "HTTP: /stats is JSON, and says what /metrics says" {
     about "asked for /stats and /metrics at rest" "two forms of the same numbers" \
-        "$HERE, \"Numbers to watch\""
+        "step05_final/stages/18_fleet/README.md, \"The idea\""
     local stats=$BATS_TEST_TMPDIR/stats path sum
     SPENT=0 FETCHES=0
     start_http -t 3
@@ -1039,10 +1039,10 @@ expect_pairs() {
     done
 }
 
-# bats test_tags=promise:access-log,needs:http-options,needs:log-lines
+# bats test_tags=promise:access-log,needs:http-options,needs:log-lines,stage:18
 @test "HTTP: --access-log has a line for each request" {
     about "sent requests to a server with --access-log" \
-        "method, target, status, bytes of the body and microseconds" "$HERE, \"The log\""
+        "method, target, status, bytes of the body and microseconds" "step05_final/stages/18_fleet/README.md, \"The idea\""
     start_http --access-log -w 20000
     cases -w whole -j 1 <<'EOT'
 GET | 9110 9.3.1 | "GET /healthz?a=b HTTP/1.1\r\n" HOST END => 200 open
@@ -1059,10 +1059,10 @@ EOT
     end_server
 }
 
-# bats test_tags=promise:access-log,needs:http-options,needs:log-lines
+# bats test_tags=promise:access-log,needs:http-options,needs:log-lines,stage:18
 @test "HTTP: without --access-log requests are not logged" {
     about "sent requests to a server with --access-log, then to one without" \
-        "a line per request is for who asks" "$HERE, \"The log\""
+        "a line per request is for who asks" "step05_final/stages/18_fleet/README.md, \"The idea\""
     start_http --access-log
     fetch /healthz "$BATS_TEST_TMPDIR/page"
     wait_for_log what=request
@@ -1075,10 +1075,10 @@ EOT
     end_server
 }
 
-# bats test_tags=promise:log-escapes,needs:access-log
+# bats test_tags=promise:log-escapes,needs:access-log,stage:18
 @test "HTTP: no byte of a client reaches the terminal as it is" {
     about "sent CR, LF, ESC, NUL, quotes, blanks and 8 bits in the places that are logged" \
-        "escape what is not printable, and quote what has blanks or quotes" "$HERE, \"The log\""
+        "escape what is not printable, and quote what has blanks or quotes" "step05_final/stages/18_fleet/README.md, \"The idea\""
     start_http --access-log --log-level debug
     cases -w whole -j 1 <<'EOT'
 ESC | 9112 3.2 | "GET /\x1b[2J\x1b]0;owned\x07 HTTP/1.1\r\n" HOST END => 400 closed
@@ -1109,10 +1109,10 @@ EOT
     end_server
 }
 
-# bats test_tags=promise:log-causes,needs:http-routes,needs:log-lines
+# bats test_tags=promise:log-causes,needs:http-routes,needs:log-lines,stage:17
 @test "HTTP: the log says why each connection ended" {
     about "ended connections in several ways, at the level debug" \
-        "cause= on the line what=closed, and err= where the system said why" "$HERE, \"The log\""
+        "cause= on the line what=closed, and err= where the system said why" "step05_final/stages/17_metrics/README.md, \"The idea\""
     start_http --log-level debug --idle-timeout 1000
     http_probe 'open r' 'send r "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' 'find r "\r\n\r\nok"' 'reset r'
     cases -w whole <<'EOT'

@@ -44,7 +44,7 @@ all_is_answered() {
     done
 }
 
-# bats test_tags=promise:http-partial-calls
+# bats test_tags=promise:http-partial-calls,stage:18
 @test "HTTP in sends of one byte" {
     about "let each send take 1 byte at most" "send returns how much it took; keep the rest, also of an answer in several rows" \
         "man 2 send"
@@ -52,14 +52,14 @@ all_is_answered() {
     all_is_answered send
 }
 
-# bats test_tags=promise:http-partial-calls
+# bats test_tags=promise:http-partial-calls,stage:18
 @test "HTTP in recvs of one byte" {
     about "let each recv give 1 byte at most" "a request may come in any pieces" "man 2 recv"
     with_fault short-recv
     all_is_answered recv
 }
 
-# bats test_tags=promise:http-partial-calls
+# bats test_tags=promise:http-partial-calls,stage:18
 @test "HTTP in pieces of 7 and of 1,000 bytes" {
     about "let each send and recv move 7 bytes at most, then 1,000" "" "man 2 send"
     with_fault short FAULT_BYTES=7
@@ -68,7 +68,7 @@ all_is_answered() {
     all_is_answered send recv
 }
 
-# bats test_tags=promise:http-interrupted-calls
+# bats test_tags=promise:http-interrupted-calls,stage:18
 @test "HTTP with every second call interrupted" {
     about "let every second recv, send, accept and wait fail with EINTR" \
         "EINTR says that nothing was done: call again" 'man 7 signal, "Interruption of system calls"'
@@ -78,7 +78,7 @@ all_is_answered() {
 
 # Not while it drains: there EAGAIN means that nothing has come before the signal, and it
 # would be a lie.
-# bats test_tags=promise:http-interrupted-calls
+# bats test_tags=promise:http-interrupted-calls,stage:18
 @test "HTTP with EAGAIN where there was readiness" {
     about "let every third recv, send and accept fail with EAGAIN" \
         "readiness is a hint: keep what is unsent, and wait again" 'man 2 select, "BUGS"'
@@ -87,9 +87,9 @@ all_is_answered() {
     all_is_answered send recv accept
 }
 
-# bats test_tags=promise:http-interrupted-calls
+# bats test_tags=promise:http-interrupted-calls,stage:18
 @test "HTTP with all of this at once" {
-    about "mixed EINTR, EAGAIN and sends and recvs of 29 bytes" "" "$HERE, \"Give back\""
+    about "mixed EINTR, EAGAIN and sends and recvs of 29 bytes" "" "step05_final/stages/18_fleet/README.md, \"The idea\""
     PARTS='talk talk'
     with_fault eintr,short,eagain FAULT_BYTES=29
     all_is_answered send recv accept

@@ -63,7 +63,7 @@ soak() {
     needs_sanitizer "$1"
     about "let 8 polite and 32 hostile clients loose on the server built with -fsanitize=$1, for $SECONDS_LONG s, with SOAK_SEED=$SEED" \
         "the sanitizer tells on stderr what it saw; or something of a connection stays when it has gone" \
-        "$HERE, \"Limits\""
+        "step05_final/stages/09_limits/README.md, \"The idea\""
     SERVER=$(sanitized_server "$COURSE/step05_final" "$1") || {
         echo "$SERVER"
         return 1

@@ -205,7 +205,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
 @test "the Nth allocation fails: one visit is lost" {
     about "let the Nth allocation fail, once" \
         "a connection that gets no memory ends; a server that gets none does not start" \
-        "$HERE, \"Memory\""
+        "step05_final/stages/04_scratch_buffers/README.md, \"The idea\""
     sweep memory:ENOMEM:@ talk drain
     struck 3 10
 }
@@ -214,7 +214,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
 @test "the Nth allocation fails while clients time out" {
     about "let the Nth allocation fail, once, with clients that do not say or take all" \
         "what could not be sent has to be kept: without memory for it, the connection ends" \
-        "$HERE, \"Memory\""
+        "step05_final/stages/04_scratch_buffers/README.md, \"The idea\""
     ARGUMENTS=("${LATE[@]}")
     sweep memory:ENOMEM:@ late
     struck 3 5
@@ -224,7 +224,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
 @test "from the Nth allocation on, all fail: clients that are served stay" {
     about "let all allocations from the Nth on fail" \
         "new clients cannot be served; a connection that needs no memory does not notice" \
-        "$HERE, \"Memory\""
+        "step05_final/stages/04_scratch_buffers/README.md, \"The idea\""
     ALLOWED=1000
     sweep memory:ENOMEM:@:all talk drain
     struck 3 10
@@ -233,7 +233,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
 # bats test_tags=promise:each-allocation-fails
 @test "malloc, calloc, realloc, aligned_alloc: one of them fails for good" {
     about "let all calls of one of them fail from the Nth on" \
-        "what is taken before the one that fails has to be given back" "$HERE, \"Memory\""
+        "what is taken before the one that fails has to be given back" "step05_final/stages/04_scratch_buffers/README.md, \"The idea\""
     local call reached=0
     ALLOWED=1000
     for call in malloc calloc realloc aligned_alloc; do
@@ -283,7 +283,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
 @test "what is good to have may fail at the start" {
     about "let a call fail without which the server can do its work" \
         "more descriptors, another scheduling, a second way to stderr: say so and go on" \
-        "$HERE, \"Limits\""
+        "step05_final/stages/09_limits/README.md, \"The idea\""
     local fault
     for fault in getrlimit:EPERM setrlimit:EPERM pthread_setschedparam:EPERM open:EMFILE open:ENOENT; do
         with_fault "$fault:1"
@@ -332,7 +332,7 @@ each() {
 
 # bats test_tags=promise:harmless-failures
 @test "accept4 fails for a while: no client is lost" {
-    about "let 20 calls of accept4 fail" "pause, and look again" "$HERE, \"Out of descriptors\""
+    about "let 20 calls of accept4 fail" "pause, and look again" "step05_final/stages/03_accept_pause/README.md, \"The idea\""
     ALLOWED=0
     local error
     for error in EMFILE ENOMEM ECONNABORTED EPERM; do
@@ -381,7 +381,7 @@ each() {
 # bats test_tags=promise:harmless-failures
 @test "the log fails: no client is lost" {
     about "let the write of a log line fail" "a line is lost, and counted, and that is all" \
-        "$HERE, \"The log\""
+        "step05_final/stages/02_log/README.md, \"The idea\""
     ALLOWED=0
     ARGUMENTS=(--log-level debug)
     each write 'talk drain' '1 3' ENOSPC EIO EPIPE EAGAIN EINTR EFBIG EDQUOT
@@ -390,7 +390,7 @@ each() {
 # bats test_tags=promise:harmless-failures
 @test "shutdown fails: the connection ends all the same" {
     about "let shutdown fail" "the client has left already; the deadline ends what is left" \
-        "$HERE, \"Drain\""
+        "step05_final/stages/10_drain/README.md, \"The idea\""
     ARGUMENTS=(--drain-timeout 500)
     each shutdown drain '1 2' ENOTCONN
 }
@@ -402,7 +402,7 @@ each() {
 # bats test_tags=long,promise:memcheck-when-calls-fail
 @test "memcheck finds nothing when allocations fail" {
     about "let the Nth allocation fail, under valgrind" "valgrind tells on stderr what it saw" \
-        "$HERE, \"Memory\""
+        "step05_final/stages/04_scratch_buffers/README.md, \"The idea\""
     valgrind_runs "talk drain" memory:ENOMEM:{4,12,21,30,39,48} memory:ENOMEM:{15,33}:all
     ARGUMENTS=(--idle-timeout 3000 --header-timeout 3000 --body-timeout 3000 --write-timeout 3000)
     valgrind_runs late memory:ENOMEM:{9,14}
@@ -411,7 +411,7 @@ each() {
 # bats test_tags=long,promise:memcheck-when-calls-fail
 @test "memcheck finds nothing when calls fail" {
     about "let the Nth call fail, under valgrind" "valgrind tells on stderr what it saw" \
-        "$HERE, \"Memory\""
+        "step05_final/stages/04_scratch_buffers/README.md, \"The idea\""
     valgrind_runs "talk drain" epoll_ctl:ENOMEM:{3,9} accept4:EMFILE:3:3 recv:ECONNRESET:5 \
         send:EPIPE:3 sendmsg:ECONNRESET:2 pthread_create:EAGAIN:2
 }
