@@ -1,8 +1,8 @@
 /* twice.so - for LD_PRELOAD: each event of epoll_wait comes twice.
  *
- * What a reactor must expect of edge-triggered events anyway, an event of a connection that
- * is queued or served already, happens here for every event, in the same batch. A server
- * that does not use epoll_wait notices nothing.
+ * What a reactor must expect of edge-triggered events anyway, an event of a connection
+ * that is queued or served already, happens here for every event, in the same batch. A
+ * server that does not use epoll_wait notices nothing.
  */
 #include <string.h>
 #include <sys/epoll.h>
