@@ -67,7 +67,7 @@ start_with_limit() {
     stop_server
 }
 
-# bats test_tags=exact,stage:07,promise:kernel-keeps-list,needs:idle-is-free
+# bats test_tags=exact,stage:07,promise:kernel-keeps-list
 @test "the kernel keeps the list" {
     about "counted the calls of epoll_ctl for 2,000 messages of 10 clients" \
         "one ADD per connection, and a change only when what is wanted changes; an epoll_ctl before each wait makes epoll as slow as select" \
