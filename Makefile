@@ -94,7 +94,7 @@ else
 	@tests/run sanitized
 endif
 
-test-long: all tools ## what takes longer: sanitizers, mutants, counted costs (15 minutes)
+test-long: all tools ## what takes longer: sanitizers, mutants, the stages, counted costs (half an hour)
 	@tests/long
 
 test-more: all tools ## correct servers of other designs, students' directories, other machines
