@@ -326,6 +326,8 @@ ask_build() (
     local kind=$1 nn=${2-} environment without=() earlier word
     mapfile -t environment < <(environment_of "$kind")
     for word in "${MINE_NOT_ASKED[@]}"; do without+=("without=$word"); done
+    # shellcheck disable=SC2207 # words without spaces
+    [[ -z ${STAGE-} ]] || without+=($(later_than "$STAGE"))
     # shellcheck disable=SC2034 # for suites.bash, in this subshell
     {
         RESULTS=$(mktemp -d "$MINE_WORK/results.XXXXXX") || exit 1
@@ -410,8 +412,9 @@ end_mine() {
 begin_mine() {
     local nn=${1-}
     check_mine
-    [[ -z $nn || $nn == 0[1-5] ]] || refuse "STEP is 01 to 05, not $nn"
-    printf -v CHECK_RERUN 'make %s MINE=%q%s' "$MINE_TARGET" "$CHECK_MINE" "${nn:+ STEP=$nn}"
+    [[ -z $nn || $nn == 0[1-5] ]] || refuse "STEP is 01 to 05, or a stage such as 05.07, not $nn"
+    printf -v CHECK_RERUN 'make %s MINE=%q%s' "$MINE_TARGET" "$CHECK_MINE" \
+        "${nn:+ STEP=$nn${STAGE:+.$STAGE}}"
     MINE_WORK=$TMPDIR/mine # machine.bash chose a place where programs can be started
     mkdir "$MINE_WORK" || exit 2
     trap end_mine EXIT
@@ -464,7 +467,13 @@ declare_mine() {
     fi
     start_collectors "$@"
     export SERVER=$MINE_WORK/plain/server
-    if [[ -n ${1-} ]]; then step "$1"; else suite contract tests/contract.bats; fi
+    if [[ -n ${STAGE-} ]]; then
+        stage "$STAGE"
+    elif [[ -n ${1-} ]]; then
+        step "$1"
+    else
+        suite contract tests/contract.bats
+    fi
     findings "$@"
 }
 

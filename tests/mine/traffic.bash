@@ -73,12 +73,16 @@ is_concurrent() {
     step_at_least 02 || { [[ -z $STEP ]] && probe 'open a' 'open b' 'echo b "x"' >/dev/null; }
 }
 
+# is_offered OPTION: a stage on the way to step 05 need not know it yet.
+# shellcheck disable=SC2034 # has_option asks it
+is_offered() { [[ -z ${STAGE-} ]] || (SERVER=$MINE_WORK/plain/server && has_option "$1"); }
+
 start_for_traffic() {
     local arguments=()
     HTTP_PORT=''
     SERVER_ENV+=" HANDOVER_PAUSE_US=$PAUSE_US"
     ! step_at_least 04 || arguments=(-t 4)
-    if step_at_least 05; then
+    if step_at_least 05 && is_offered --http; then
         start_http "${arguments[@]}" "$@"
     else
         start_server "${arguments[@]}" "$@"

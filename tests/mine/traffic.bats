@@ -49,7 +49,16 @@ load traffic.bash
     step_at_least 05 || skip "from step 05 on"
     about "let clients be too late for each deadline, and sent SIGTERM with requests on their way" \
         "who ends a connection must own it"
-    start_for_traffic --idle-timeout 300 --header-timeout 300 --body-timeout 300 --write-timeout 300
+    local option limits=()
+    for option in --idle-timeout --header-timeout --body-timeout --write-timeout; do
+        ! is_offered "$option" || limits+=("$option" 300)
+    done
+    start_for_traffic "${limits[@]}"
+    if [[ -z $HTTP_PORT ]]; then
+        mixed 3 || has_report
+        end_clean
+        return
+    fi
     visits late || has_report
     end_clean
     start_for_traffic
