@@ -4,7 +4,7 @@
 # other program; that changes neither what is built here nor which server is tested. The
 # words after the first two lines are those that our own scripts tell each other.
 WORDS := SERVER STEP FILTER MINE JOBS TRIES PORT HTTP_PORT BUILD CPPFLAGS CFLAGS \
-	LDFLAGS LDLIBS ONLY OPTIONS MEASURE DIR ARGS \
+	LDFLAGS LDLIBS ONLY OPTIONS MEASURE DIR ARGS EX ALL \
 	CHECK_SERVER CHECK_MINE CHECK_STEP CHECK_RERUN CHECK_EXIT SERVER_ENV SERVER_WRAP SERVER_STDIN \
 	SLOWNESS PROBE_TIMEOUT SOAK_SECONDS SOAK_SEED FUZZ_SECONDS COUNT_FILE FAULT \
 	FAULT_BYTES WRAP_FAULT HOLDER LEAVE_MS STRUCK_AT WALLS ORDER TIMES LIMITS_LOG LOADED PACE \
@@ -46,8 +46,10 @@ tools:
 test: all tools ## run all tests (about 2 minutes, 3 on a busy machine)
 	@tests/run all
 
-check: tools ## test one server: STEP=03, SERVER=path or MINE=directory [STEP=03]; FILTER='name'
-ifneq ($(MINE),)
+check: tools ## test one server: STEP=03, SERVER=path or MINE=directory [STEP=03], or an exercise: EX=07; FILTER='name'
+ifneq ($(EX),)
+	@$(if $(DIR),DIR=$(call quoted,$(value DIR)) )tests/exercises/check '$(EX)'
+else ifneq ($(MINE),)
 	@CHECK_MINE=$(call quoted,$(value MINE)) tests/run mine $(STEP)
 else ifneq ($(stage),)
 	@$(if $(SERVER),CHECK_SERVER=$(call quoted,$(value SERVER)) )CHECK_STEP='$(STEP)' \
@@ -80,6 +82,28 @@ stages: ## the stages from step 04 to step 05: sizes, the wall each removes, its
 
 start: ## begin to build a step or a stage: STEP=03 or STEP=05.07 [DIR=work/05.07]
 	@tests/stages/start '$(STEP)' $(call quoted,$(value DIR))
+
+next: ## what to do next: a step or stage to build, an exercise to solve
+	@tests/exercises/next
+
+exercise: ## begin an exercise: EX=07 [DIR=work/mine]; without EX: which there are
+	@$(if $(EX),$(if $(DIR),DIR=$(call quoted,$(value DIR)) )tests/exercises/start '$(EX)',tests/exercises/list)
+
+hint: ## one hint more for an exercise: EX=07
+	@tests/exercises/hint '$(EX)'
+
+reset: ## begin an exercise anew, and keep what you had: EX=07
+	@$(if $(DIR),DIR=$(call quoted,$(value DIR)) )tests/exercises/reset '$(EX)'
+
+progress: ## what you have built and solved, with hints and time
+	@tests/exercises/progress
+
+watch: tools ## check again whenever a file is saved: EX=07, or MINE=directory [STEP=03]
+	@$(if $(DIR),DIR=$(call quoted,$(value DIR)) )WATCH_EX='$(EX)' WATCH_MINE=$(call quoted,$(value MINE)) \
+	    WATCH_STEP='$(STEP)' tests/exercises/watch
+
+verify: tools ## prove the exercises: starters fail, solutions pass, wrong ones are rejected; EX=07
+	@tests/exercises/verify $(EX)
 
 mutants: all tools ## prove the tests: each wrong server must be rejected
 	@tests/mutants/run
@@ -122,5 +146,6 @@ clean: ## remove all that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-.PHONY: all $(STEPS) run tools test check doctor diff stages start mutants wheats sanitize test-long test-more \
+.PHONY: all $(STEPS) run tools test check doctor diff stages start next exercise hint reset progress \
+	watch verify mutants wheats sanitize test-long test-more \
 	test-repeat bench count figure format clean help
