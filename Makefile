@@ -4,7 +4,7 @@
 # other program; that changes neither what is built here nor which server is tested. The
 # words after the first two lines are those that our own scripts tell each other.
 WORDS := SERVER STEP FILTER MINE JOBS TRIES PORT HTTP_PORT BUILD CPPFLAGS CFLAGS \
-	LDFLAGS LDLIBS ONLY OPTIONS MEASURE DIR ARGS EX ALL \
+	LDFLAGS LDLIBS ONLY OPTIONS MEASURE DIR ARGS EX ALL EXERCISE BRIEF QUICK \
 	CHECK_SERVER CHECK_MINE CHECK_STEP CHECK_RERUN CHECK_EXIT SERVER_ENV SERVER_WRAP SERVER_STDIN \
 	SLOWNESS PROBE_TIMEOUT SOAK_SECONDS SOAK_SEED FUZZ_SECONDS COUNT_FILE FAULT \
 	FAULT_BYTES WRAP_FAULT HOLDER LEAVE_MS STRUCK_AT WALLS ORDER TIMES LIMITS_LOG LOADED PACE \
@@ -28,6 +28,10 @@ before = $(word $(shell expr $(1) - 1),$(STEPS))
 PORT ?= 8080
 HTTP_PORT ?= 8081
 
+# What a bare `make` does: builds, and says what comes next.
+first: all
+	@echo "The five servers are built. What to do first or next: make next. What else there is: make help."
+
 all: $(STEPS) ## build the servers of all steps
 
 $(STEPS):
@@ -46,20 +50,24 @@ tools:
 test: all tools ## run all tests (about 2 minutes, 3 on a busy machine)
 	@tests/run all
 
-check: tools ## test one server: STEP=03, SERVER=path or MINE=directory [STEP=03], or an exercise: EX=07; FILTER='name'
+# A student begins with the first failure; ALL=1 tells all in full.
+brief = $(if $(ALL),,BRIEF=1)
+
+check: tools ## test one server: STEP=03, SERVER=path or MINE=directory [STEP=03], or EX=07; FILTER='name' ALL=1
 ifneq ($(EX),)
-	@$(if $(DIR),DIR=$(call quoted,$(value DIR)) )tests/exercises/check '$(EX)'
+	@$(if $(DIR),DIR=$(call quoted,$(value DIR)) )$(brief) tests/exercises/check '$(EX)'
 else ifneq ($(MINE),)
-	@CHECK_MINE=$(call quoted,$(value MINE)) tests/run mine $(STEP)
+	@$(brief) CHECK_MINE=$(call quoted,$(value MINE)) tests/run mine $(STEP)
+	@$(if $(FILTER),,$(if $(STEP),tests/exercises/mark solved '$(STEP)' $(call quoted,$(value MINE))))
 else ifneq ($(stage),)
-	@$(if $(SERVER),CHECK_SERVER=$(call quoted,$(value SERVER)) )CHECK_STEP='$(STEP)' \
+	@$(brief) $(if $(SERVER),CHECK_SERVER=$(call quoted,$(value SERVER)) )CHECK_STEP='$(STEP)' \
 	    CHECK_RERUN='make check STEP=$(STEP)' tests/run stage '$(stage)'
 else ifneq ($(SERVER),)
-	@CHECK_SERVER=$(call quoted,$(value SERVER)) CHECK_STEP='$(STEP)' \
+	@$(brief) CHECK_SERVER=$(call quoted,$(value SERVER)) CHECK_STEP='$(STEP)' \
 	    tests/run $(if $(STEP),step $(STEP),contract)
 else ifneq ($(call directory,$(STEP)),)
 	@$(MAKE) -s -C $(call directory,$(STEP)) $(compiler)
-	@CHECK_RERUN='make check STEP=$(STEP)' tests/run step $(STEP)
+	@$(brief) CHECK_RERUN='make check STEP=$(STEP)' tests/run step $(STEP)
 else
 	@echo "make check STEP=01 to STEP=05, or a stage such as STEP=05.07," \
 	    "or make check SERVER=path/to/server, or make check MINE=directory" >&2; exit 2
@@ -146,6 +154,6 @@ clean: ## remove all that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-.PHONY: all $(STEPS) run tools test check doctor diff stages start next exercise hint reset progress \
+.PHONY: first all $(STEPS) run tools test check doctor diff stages start next exercise hint reset progress \
 	watch verify mutants wheats sanitize test-long test-more \
 	test-repeat bench count figure format clean help

@@ -4,6 +4,7 @@
 #   SERVER       the binary under test; without it, the one of step $STEP
 #   STEP         01 to 05; empty: only the contract is asked of the server
 #   STAGE        with STEP=05: the stage on the way to it, such as 07, that SERVER is
+#   EX           an exercise is judged, 07; then EXERCISE is the student's directory
 #   SERVER_WRAP  words before the binary, such as "valgrind -q"; limits grow tenfold
 #   SLOWNESS     how many times longer than usual things may take
 #   PACE         that, because this machine is slow (src/pace.c); tests/run measures it
@@ -277,7 +278,11 @@ print_report() {
     # Not in $( ): a subshell could not wait for the server.
     server_state >"$BATS_TEST_TMPDIR/state"
     read -r state <"$BATS_TEST_TMPDIR/state"
-    echo "✗ ${STEP:+step}${STEP:-${SERVER##*/}}${STAGE:+.$STAGE}: $BATS_TEST_DESCRIPTION"
+    if [[ -n ${EX-} ]]; then
+        echo "✗ exercise $EX: $BATS_TEST_DESCRIPTION"
+    else
+        echo "✗ ${STEP:+step}${STEP:-${SERVER##*/}}${STAGE:+.$STAGE}: $BATS_TEST_DESCRIPTION"
+    fi
     report_line did "${ABOUT_DID:-$BATS_TEST_DESCRIPTION}"
     report_line saw "$1"
     report_line wanted "$2"

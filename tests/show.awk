@@ -1,6 +1,6 @@
 # show.awk - what a suite said, in the order of its tests (see suites.bash).
 #
-#   awk -v suite=NAME -v counts=FILE ... -f show.awk LIST TAP...
+#   awk -v suite=NAME -v counts=FILE [-v brief=FILE] ... -f show.awk LIST TAP...
 #
 # LIST has a line a test: its name and, after a tab, the test that it waits for, if it does.
 # TAP is what bats prints with --timing.
@@ -52,11 +52,22 @@ function show_test(name, cause) {
     } else {
         failed++
         print red "  ✗ " name plain
+        if (in_one_line()) return
         if (kind[name] != "failed")
             printf "    it was not run:\n%s", stray
         else
             printf "%s%s", reported[name] ? "" : where[name], text[name]
     }
+}
+
+# in_one_line: where `brief` names a file, only the first failure of a run is told in full; the
+# file exists from then on.
+function in_one_line(    line, shown) {
+    if (brief == "") return 0
+    shown = (getline line <brief) > 0
+    close(brief)
+    if (!shown) { print "shown" >brief; close(brief) }
+    return shown
 }
 
 BEGIN { FS = "\t" }

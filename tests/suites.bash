@@ -16,6 +16,7 @@
 #   TIMES    a file, to which a line is added for each test: milliseconds, name
 #   WALLS    judged: a wall is a test like others, as it is for our own servers. Otherwise the
 #            server may be better than the step, and a wall counts neither way
+#   BRIEF    not empty: the first failure is shown in full, of the others only the names
 #   ORDER    needs: where a promise is broken that others need (tag needs:PROMISE), these
 #            are not run, and say what they wait for
 # shellcheck shell=bash
@@ -277,7 +278,7 @@ show() {
     [[ ! -t 1 ]] || printf '\e[K'
     awk -v suite="${SUITE_NAME[i]}${2-}" -v counts="$RESULTS/$i.count" -v walls="${WALLS-}" \
         -v times="${TIMES-}" -v red="$red" -v green="$green" -v yellow="$yellow" \
-        -v plain="$plain" -f tests/show.awk "$RESULTS/$i.list" "${taps[@]}"
+        -v plain="$plain" -v brief="${BRIEF:+$RESULTS/first-failure}" -f tests/show.awk "$RESULTS/$i.list" "${taps[@]}"
 }
 
 # ask_again SUITE: the tests of it that failed, once more and alone. A failure counts only if
@@ -321,6 +322,7 @@ summary() {
         passed=$((passed + p)) failed=$((failed + f))
         skipped=$((skipped + s)) waiting=$((waiting + w)) walls=$((walls + u))
     done
+    ((failed < 2)) || [[ -z ${BRIEF-} ]] || printf '\n%s\n' "Of $failed failures the first is shown in full; ALL=1 shows all so."
     # One mistake may fail many tests.
     if ((failed + waiting > 1)) && [[ -n ${CHECK_RERUN-} && -z ${FILTER-} && -n $first ]]; then
         echo
