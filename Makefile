@@ -4,7 +4,8 @@
 # other program; that changes neither what is built here nor which server is tested. The
 # words after the first two lines are those that our own scripts tell each other.
 WORDS := SERVER STEP FILTER MINE JOBS TRIES PORT HTTP_PORT BUILD CPPFLAGS CFLAGS \
-	LDFLAGS LDLIBS ONLY OPTIONS MEASURE DIR ARGS EX ALL EXERCISE BRIEF QUICK \
+	LDFLAGS LDLIBS ONLY OPTIONS MEASURE DIR ARGS EX ALL LEVEL SEED EXERCISE BRIEF QUICK WORK_DIR \
+	WATCH_EX WATCH_MINE WATCH_STEP \
 	CHECK_SERVER CHECK_MINE CHECK_STEP CHECK_RERUN CHECK_EXIT SERVER_ENV SERVER_WRAP SERVER_STDIN \
 	SLOWNESS PROBE_TIMEOUT SOAK_SECONDS SOAK_SEED FUZZ_SECONDS COUNT_FILE FAULT \
 	FAULT_BYTES WRAP_FAULT HOLDER LEAVE_MS STRUCK_AT WALLS ORDER TIMES LIMITS_LOG LOADED PACE \
@@ -103,6 +104,9 @@ hint: ## one hint more for an exercise: EX=07
 reset: ## begin an exercise anew, and keep what you had: EX=07
 	@$(if $(DIR),DIR=$(call quoted,$(value DIR)) )tests/exercises/reset '$(EX)'
 
+hunt: ## a server with a bug that you hunt: LEVEL=1 to LEVEL=3 [SEED=word]; make check EX=hunt judges
+	@tests/exercises/hunt '$(LEVEL)' '$(SEED)'
+
 progress: ## what you have built and solved, with hints and time
 	@tests/exercises/progress
 
@@ -154,6 +158,6 @@ clean: ## remove all that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-.PHONY: first all $(STEPS) run tools test check doctor diff stages start next exercise hint reset progress \
+.PHONY: first all $(STEPS) run tools test check doctor diff stages start next exercise hint reset hunt progress \
 	watch verify mutants wheats sanitize test-long test-more \
 	test-repeat bench count figure format clean help

@@ -176,3 +176,50 @@ watches() { (($(cat "/proc/$1/fdinfo/"* 2>/dev/null | grep -c '^inotify ') >= $2
     run env BRIEF= JOBS=1 TRIES=1 FILTER= "$COURSE/tests/run" file "$file"
     expect 1 "told: three"
 }
+
+@test "a hunt: the same seed hides the same bug, and nothing is overwritten" {
+    local level
+    for level in 1 2 3; do
+        rm -rf "$WORK_DIR/hunt"
+        tool hunt $level first
+        expect 0 "level $level, seed first"
+        mv "$WORK_DIR/hunt" "$BATS_TEST_TMPDIR/hunt$level"
+        tool hunt $level first
+        diff -r "$WORK_DIR/hunt" "$BATS_TEST_TMPDIR/hunt$level"
+        tool hunt $level other
+        expect 2 "is there already"
+        refute grep -rqE 'mutant|killed-by|# bug' "$WORK_DIR/hunt"
+    done
+    tool hunt 4
+    expect 2 "LEVEL=1 to LEVEL=3"
+    rm -rf "$WORK_DIR/hunt"
+    tool hunt check
+    expect 2 "make hunt LEVEL=1"
+}
+
+@test "a hunt: each bug that can be hidden is a wrong server that compiles" {
+    local level seed
+    # That all do is what tests/mutants/run proves.
+    for level in 1 2 3; do
+        for seed in a b; do
+            rm -rf "$WORK_DIR/hunt"
+            tool hunt $level $seed
+            make -s -C "$WORK_DIR/hunt" CFLAGS=-O0
+        done
+    done
+}
+
+@test "a hunt: nothing done, nothing passed; what is missing is told" {
+    tool hunt 1 a
+    tool check hunt
+    expect 1 "0 passed, 3 failed"
+    expect 1 "answers has no file"
+    expect 1 "student.bats accepts the wrong server"
+    expect 1 "it is not mended"
+    # A test that rejects everything is no better.
+    printf '@test "x" { false; }\n' >"$WORK_DIR/hunt/student.bats"
+    printf 'file: poller.c\nline: 1\n' >"$WORK_DIR/hunt/answers"
+    tool check hunt
+    expect 1 "student.bats rejects a correct server"
+    expect 1 "the bug is not in poller.c"
+}

@@ -1250,7 +1250,9 @@ static void do_refused(const struct command *command)
     long long until_ms = deadline();
     int error = try_to_connect(command);
 
-    while (error == 0 && has_word(command, "soon") && !fair_over(until_ms)) {
+    /* A connection that was made while the listener closed is reset. */
+    while ((error == 0 || error == ECONNRESET) && has_word(command, "soon") &&
+           !fair_over(until_ms)) {
         fair_pause(POLL_PAUSE_US);
         error = try_to_connect(command);
     }
