@@ -288,7 +288,7 @@ print_report() {
     report_line wanted "$2"
     why_of_death "$state"
     report_line why "$ABOUT_WHY"
-    report_line server "$(server_stderr)"$'\n'"$state"
+    [[ -n ${EX-} && $state == 'not started' ]] || report_line server "$(server_stderr)"$'\n'"$state"
     report_line crash "$(crash_place)"
     report_line rerun "$(rerun_command)"
     report_line read "$ABOUT_READ"

@@ -196,3 +196,83 @@ expect_said() {
     expect_said crash 'ended by SIGSEGV' 'why    : the server crashed' \
         'crash  : crash (garble.c:' 'echo_wrongly (garble.c:' 'serve (garble.c:'
 }
+
+# ---- interleave: models of hand-overs ---------------------------------------------
+
+two_steps_each() {
+    printf '%s\n' 'var x = 0' 'thread a' 'x = x + 1' 'x = x + 1' 'end' 'thread b' 'x = x + 1' 'x = x + 1' 'end' "$@" \
+        >"$BATS_TEST_TMPDIR/model"
+}
+
+@test "interleave tries every order, and no state twice" {
+    # A state is how far each of the two has come: 3 times 3.
+    two_steps_each
+    run "$TOOLS/interleave" --all "$BATS_TEST_TMPDIR/model"
+    [[ $status == 0 && $output == 'No order of steps fails: 9 states.' ]]
+    two_steps_each 'finally x == 3 "three"'
+    run "$TOOLS/interleave" --all "$BATS_TEST_TMPDIR/model"
+    [[ $status == 1 && $output == 'There is an order of steps in which it fails.' ]]
+    run "$TOOLS/interleave" --all --show "$BATS_TEST_TMPDIR/model"
+    [[ $status == 1 && $output == *'It fails, line 10: finally x == 3 "three"' ]]
+}
+
+@test "interleave runs a schedule, and says which thread cannot run, and why" {
+    local model=$BATS_TEST_TMPDIR/model schedule=$BATS_TEST_TMPDIR/schedule
+    printf '%s\n' 'mutex m' 'condition c' 'thread a' 'lock m' 'wait c m' 'unlock m' 'end' \
+        'thread b' 'lock m' 'unlock m' 'end' >"$model"
+    printf '%s\n' a 'b # it is locked' >"$schedule"
+    run "$TOOLS/interleave" "$model" "$schedule"
+    [[ $status == 1 && $output == *'Line 2 of the schedule: b cannot run: m is held by a' ]]
+    printf '%s\n' a a a >"$schedule"
+    run "$TOOLS/interleave" "$model" "$schedule"
+    [[ $status == 1 && $output == *'a cannot run: it sleeps on c, and nobody has woken it' ]]
+    printf '%s\n' a a b >"$schedule"
+    run "$TOOLS/interleave" "$model" "$schedule"
+    [[ $status == 1 && $output == *'nothing has failed yet.' ]]
+    printf '%s\n' a a b b >"$schedule"
+    run "$TOOLS/interleave" "$model" "$schedule"
+    [[ $status == 0 && $output == *'It fails: a can never run again: it sleeps on c'* ]]
+    printf '%s\n' x >"$schedule"
+    run "$TOOLS/interleave" "$model" "$schedule"
+    [[ $status == 2 && $output == *"schedule:1: there is no thread x"* ]]
+    run "$TOOLS/interleave" "$BATS_TEST_TMPDIR/nowhere" "$schedule"
+    [[ $status == 2 && $output == *'cannot read'* ]]
+}
+
+@test "interleave says what is wrong with a model, and in which line" {
+    local line wanted
+    while IFS=';' read -r line wanted; do
+        printf 'var x = 0\nmutex m\nthread a\n%s\nend\n' "$line" >"$BATS_TEST_TMPDIR/model"
+        run "$TOOLS/interleave" --all "$BATS_TEST_TMPDIR/model"
+        [[ $status == 2 && $output == "$BATS_TEST_TMPDIR/model:4: $wanted"* ]] || {
+            echo "$line: status $status, $output"
+            return 1
+        }
+    done <<'END'
+y = 1;there is no variable y, and no such step
+x = 1 +;a variable or number is missing
+x = (1;a ) is missing
+lock x;there is no mutex x
+else;an else without an if
+assert x;what it means is missing
+x = 1 2;this is too much: 2
+local z;its first value is missing
+x = 9999999;a number is larger than
+END
+    printf 'thread a\nif 1\nend\n' >"$BATS_TEST_TMPDIR/model"
+    run "$TOOLS/interleave" --all "$BATS_TEST_TMPDIR/model"
+    [[ $status == 2 && $output == *':3: the thread a has no end' ]]
+}
+
+@test "interleave: a wait may end by itself, if the model says so, and a signal may wake any" {
+    local model=$BATS_TEST_TMPDIR/model
+    printf '%s\n' 'var x = 0' 'mutex m' 'condition c' 'spurious 1' 'thread a daemon' 'lock m' 'wait c m' 'x = 1' \
+        'unlock m' 'end' 'finally x == 0 "woken by nobody"' >"$model"
+    run "$TOOLS/interleave" --all --show "$model"
+    [[ $status == 1 && $output == *'(wakes by itself)'* ]]
+    printf '%s\n' 'var x = 0' 'mutex m' 'condition c' 'thread a daemon' 'lock m' 'wait c m' 'x = 1' 'unlock m' 'end' \
+        'thread b daemon' 'lock m' 'wait c m' 'x = 2' 'unlock m' 'end' 'thread s' 'signal c' 'end' \
+        'finally x != 2 "b was woken"' >"$model"
+    run "$TOOLS/interleave" --all "$model"
+    [[ $status == 1 ]]
+}
