@@ -66,7 +66,9 @@ make_starter() {
         05.*) from=$(stage_tree "${base#05.}") || return ;;
         *) from=$STAGES_COURSE/$base ;;
     esac
-    copy_sources "$from" "$2" && apply_patch "$EXERCISES/$1/starter.patch" "$2"
+    copy_sources "$from" "$2" || return
+    # Some begin with the step as it is.
+    [[ ! -f $EXERCISES/$1/starter.patch ]] || apply_patch "$EXERCISES/$1/starter.patch" "$2"
 }
 
 # apply_patch FILE DIRECTORY
