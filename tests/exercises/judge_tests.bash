@@ -1,0 +1,91 @@
+# judge_tests.bash - judges tests that a student wrote: they must accept every correct server and
+# reject the wrong ones.
+#
+# The file `servers` of the exercise lists both, one a line:
+#
+#   correct step01_blocking        a step of the course
+#   correct wheat poll             a server of another design, tests/wheats/poll.c
+#   wrong 01_strlen                a step with tests/mutants/01_strlen.patch
+#
+# What a test said is not shown to the student, and the wrong servers go by their number: which
+# mistake is missing is what the exercise is about.
+# shellcheck shell=bash disable=SC2154 # COURSE and EXERCISE come from lib.bash and tests/run
+
+TEST_LIMIT_S=120 # for all tests of the student on one server, in real time
+
+# server_list KIND: the rest of the lines that begin with KIND.
+server_list() { sed -n "s/^$1 //p" "${BATS_TEST_FILENAME%/*}/servers"; }
+
+# build_server KIND NAME...: prints its path, and after it the step that it is.
+build_server() {
+    local kind=$1 name=$2 to step
+    to=$BATS_FILE_TMPDIR/$kind.${*: -1}
+    if [[ $name == wheat ]]; then
+        [[ -x $to ]] || cc -std=c11 -O2 -pthread -o "$to" "$COURSE/tests/wheats/$3.c" >&2 || return 1
+        step=$(sed -n 's/^ \* suites: *\([0-9]*\).*/\1/p' "$COURSE/tests/wheats/$3.c")
+        echo "$to $step"
+        return
+    fi
+    step=${name#step} step=${step%%_*}
+    if [[ ! -d $to ]]; then
+        mkdir "$to" && cp "$COURSE"/step"$step"_*/*.[ch] "$COURSE"/step"$step"_*/Makefile "$to" || return 1
+        [[ $kind == correct ]] ||
+            patch -d "$to" -p1 --fuzz=0 -N -s <"$COURSE/tests/mutants/$name.patch" >&2 || return 1
+        make -s -C "$to" >&2 || return 1
+    fi
+    echo "$to/server $step"
+}
+
+# student_accepts KIND NAME...: do all tests of the student pass on that server? 2: it could not
+# be built, which is our fault.
+student_accepts() {
+    local path step work=$BATS_FILE_TMPDIR
+    read -r path step < <(build_server "$@") && [[ -x $path ]] || return 2
+    (
+        # Nothing of the test that asks is known to the tests that are asked.
+        unset "${!BATS_@}" SERVER_PID PORT
+        export COURSE SERVER=$path STEP=$step EX='' CHECK_RERUN='' TMPDIR=$work
+        timeout -k 5 $TEST_LIMIT_S bats "$EXERCISE/student.bats" >"$work/said" 2>&1 </dev/null 3>&- 4>&-
+    )
+}
+
+has_tests() {
+    [[ -f $EXERCISE/student.bats ]] && grep -q '^@test ' "$EXERCISE/student.bats" && return
+    report "there is no test in student.bats" "at least one @test"
+}
+
+accepts_correct_servers() {
+    local server number=0 status
+    about "ran your tests on correct servers of different designs" \
+        "ask for what is promised, and for nothing that is so in one design only: no time, no number of threads, no name" \
+        "$HERE, \"The task\""
+    has_tests || return 1
+    while read -r server; do
+        number=$((number + 1)) status=0
+        # shellcheck disable=SC2086 # words
+        student_accepts correct $server || status=$?
+        ((status != 2)) || { echo "the correct server $server cannot be built"; return 1; }
+        ((status == 0)) || {
+            grep -A 8 '^not ok' "$BATS_FILE_TMPDIR/said" | head -n 10
+            report "your tests reject correct server $number ($server)" "each is accepted"
+            return 1
+        }
+    done < <(server_list correct)
+}
+
+# rejects_wrong_servers LEAST: so many of them at least.
+rejects_wrong_servers() {
+    local server number=0 rejected=0 missed='' status
+    about "ran your tests on wrong servers, each with one mistake of the kind that people make" \
+        "think of what the promise forbids, and write a test for each way to break it" "$HERE, \"The task\""
+    has_tests || return 1
+    while read -r server; do
+        number=$((number + 1)) status=0
+        student_accepts wrong "$server" || status=$?
+        ((status != 2)) || { echo "the wrong server $server cannot be built"; return 1; }
+        if ((status == 0)); then missed+=" $number"; else rejected=$((rejected + 1)); fi
+    done < <(server_list wrong)
+    echo "$rejected of $number wrong servers rejected${missed:+; accepted: number$missed}"
+    ((rejected >= $1)) || report "your tests reject $rejected of $number wrong servers; they accept number$missed" \
+        "at least $1 of $number are rejected"
+}
