@@ -349,12 +349,13 @@ unasked() {
     # shellcheck source=tests/stages/stages.bash
     source tests/stages/stages.bash
     local tree
+    stage_tree "$(last_stage)" >/dev/null # and all before it
     for chapter in README.md step*/README.md exercises/README.md tests/*/README.md \
         step05_final/stages/*/README.md; do
         [[ -e $chapter ]] || continue
         tree=''
         # That of a stage shows the code as it is then.
-        [[ $chapter != */stages/* ]] || tree=$(number=${chapter#*/stages/} && stage_tree "${number%%_*}")/
+        [[ $chapter != */stages/* ]] || tree=$(basename "${chapter%/README.md}") tree=$STAGES_WORK/$tree/
         says_nothing awk -v chapter="$chapter" -v tree="$tree" '
             function check(   text, line) {
                 text = ""

@@ -22,7 +22,7 @@
 #include <dirent.h>
 #include <signal.h>
 
-#define ECHO_LEN 100000 /* more than one recv, so that a rest has to be kept */
+#define ECHO_LEN 40000 /* more than one recv, so that a rest has to be kept */
 #define SMALL_LEN 700
 #define PIPELINED 5
 #define DRAINED 4
@@ -191,8 +191,8 @@ static const struct request requests[] = {
         .body_len = SMALL_LEN,
         .status = 200,
         .echoes = true},
-    {.what = "POST of 100 KB",
-        .head = "POST /echo" HOST "Content-Length: 100000\r\n\r\n",
+    {.what = "POST of 40 KB",
+        .head = "POST /echo" HOST "Content-Length: 40000\r\n\r\n",
         .body_len = ECHO_LEN,
         .status = 200,
         .echoes = true},
@@ -369,7 +369,7 @@ static void expect_only_bystanders(void)
 static void talk(void)
 {
     visit_echo("echo", 5000, false);
-    visit_echo("echo of 100 KB", ECHO_LEN, true);
+    visit_echo("echo of 40 KB", ECHO_LEN, true);
     greet_all();
     if (run.http_port != 0) {
         for (size_t i = 0; i < REQUESTS; i++)
