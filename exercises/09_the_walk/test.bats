@@ -8,7 +8,7 @@ load ../../tests/exercises/answers.bash
 
 HERE=exercises/09_the_walk/README.md
 
-CASES=(02,0 02,200 02,800 03,0 03,200 03,800)
+CASES=('02,0' '02,200' '02,800' '03,0' '03,200' '03,800')
 
 @test "the table is complete" {
     local key

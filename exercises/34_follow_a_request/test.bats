@@ -17,7 +17,7 @@ load ../../tests/http.bash
     count=$(printf 'GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n%.0s' {1..1000} >"$BATS_TEST_TMPDIR/requests"
         needs_dev_tcp
         exec {socket}<>"/dev/tcp/127.0.0.1/$HTTP_PORT"
-        cat "$BATS_TEST_TMPDIR/requests" >&"$socket" 2>/dev/null &
+        { cat "$BATS_TEST_TMPDIR/requests" >&"$socket"; } 2>/dev/null &
         timeout $((FETCH_S * SLOWNESS)) cat <&"$socket" 2>/dev/null | grep -ao 'HTTP/1.1 200' | wc -l)
     stop_server
     expect_answer requests_in_a_row "$count" "step05_final/README.md: what does --max-requests say, and what does the server do after the last?"

@@ -10,7 +10,7 @@
 #   2026-11-26 15:02 07_the_vacant_slot solved
 #
 # Steps and stages that a student builds stand there, too, as 03 or 05.07.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # set for the scripts that source it
 
 # shellcheck source=tests/stages/stages.bash
 source "${BASH_SOURCE[0]%/*}/../stages/stages.bash"
@@ -81,10 +81,10 @@ apply_patch() {
 
 # note NAME EVENT: one line more in the progress.
 note() {
-    mkdir -p "$WORK" && printf '%(%Y-%m-%d %H:%M)T %s %s\n' -1 "$1" "$2" >>"$PROGRESS" || {
+    if ! mkdir -p "$WORK" || ! printf '%(%Y-%m-%d %H:%M)T %s %s\n' -1 "$1" "$2" >>"$PROGRESS"; then
         echo "cannot write $PROGRESS" >&2
         return 1
-    }
+    fi
 }
 
 # has_event NAME EVENT: did it ever happen?

@@ -148,7 +148,7 @@ first() { names | cut -d ' ' -f 1; }
     mkdir -p "$WORK_DIR/x/build" "$WORK_DIR/x/src"
     "$TOOLS/watch" "$WORK_DIR/x" 3>&- &
     pid=$!
-    STARTED_PIDS+=($pid)
+    STARTED_PIDS+=("$pid")
     wait_until 5000 watches $pid 2
     : >"$WORK_DIR/x/main.o"
     : >"$WORK_DIR/x/build/made.c"
