@@ -30,11 +30,12 @@ exercises() {
     done
 }
 
-# exercise_name NN: its name, also told by its name; nothing and 1 where there is none.
+# exercise_name NN: its name, also told by its name or as 7; nothing and 1 where there is none.
 exercise_name() {
-    local name
+    local name wanted=$1
+    [[ $wanted != [1-9] ]] || wanted=0$wanted
     for name in $(exercises); do
-        [[ $1 != "${name%%_*}" && $1 != "$name" ]] || {
+        [[ $wanted != "${name%%_*}" && $wanted != "$name" ]] || {
             echo "$name"
             return
         }

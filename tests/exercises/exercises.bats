@@ -55,7 +55,7 @@ first() { names | cut -d ' ' -f 1; }
     tool start "${name%%_*}"
     expect 0 "exercises/$name/README.md"
     echo mine >"$WORK_DIR/$name/mine"
-    tool start "${name%%_*}"
+    tool start "$((10#${name%%_*}))"
     expect 2 "is there already"
     [[ $(<"$WORK_DIR/$name/mine") == mine ]]
 }
