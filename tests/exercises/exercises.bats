@@ -223,3 +223,24 @@ watches() { (($(cat "/proc/$1/fdinfo/"* 2>/dev/null | grep -c '^inotify ') >= $2
     expect 1 "student.bats rejects a correct server"
     expect 1 "the bug is not in poller.c"
 }
+
+@test "each step has four exercises at least, and each kind three" {
+    local what count
+    (($(names | wc -w) >= 24)) || { echo "there are $(names | wc -w) exercises"; return 1; }
+    for what in 'step: 01' 'step: 02' 'step: 03' 'step: 04' 'step: 05'; do
+        count=$(cat exercises/[0-9][0-9]_*/exercise | grep -c "^$what")
+        ((count >= 4)) || { echo "$what: $count"; return 1; }
+    done
+    # The hunt has three levels.
+    for what in fix implement interleave test measure read; do
+        count=$(cat exercises/[0-9][0-9]_*/exercise | grep -cx "kind: $what")
+        ((count >= 3)) || { echo "$what: $count"; return 1; }
+    done
+}
+
+@test "a bug that returns in disguise names an exercise that is there" {
+    local second
+    for second in $(sed -n 's/^second: //p' exercises/[0-9][0-9]_*/exercise); do
+        compgen -G "exercises/${second}_*" >/dev/null || { echo "there is no exercise $second"; return 1; }
+    done
+}
