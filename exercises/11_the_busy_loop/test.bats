@@ -27,5 +27,7 @@ HERE=exercises/11_the_busy_loop/README.md
         "ask for EPOLLOUT as long as output waits" "$HERE, \"Done when\""
     start_server
     probe 'open a*3 rcvbuf=4k' 'pour a' 'drink a' 'half-close a' 'eof a'
+    # The server has read all that came, and only the rest of its output is left to be waited for.
+    probe 'open b rcvbuf=4k' 'brim b' 'drink b' 'half-close b' 'eof b'
     end_server
 }
