@@ -95,7 +95,7 @@ start: ## begin to build a step or a stage: STEP=03 or STEP=05.07 [DIR=work/05.0
 next: ## what to do next: a step or stage to build, an exercise to solve
 	@tests/exercises/next
 
-exercise: ## begin an exercise: EX=07 [DIR=work/mine]; without EX: which there are
+exercise: tools ## begin an exercise: EX=07 [DIR=work/mine]; without EX: which there are
 	@$(if $(EX),$(if $(DIR),DIR=$(call quoted,$(value DIR)) )tests/exercises/start '$(EX)',tests/exercises/list)
 
 hint: ## one hint more for an exercise: EX=07
