@@ -4,7 +4,7 @@
 load ../../../tests/lib.bash
 load ../../../tests/http.bash
 
-SMUGGLED='GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 37\r\n\r\nGET /healthz HTTP/1.1\r\nHost: hidden\r\n\r\n'
+SMUGGLED='GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 39\r\n\r\nGET /healthz HTTP/1.1\r\nHost: hidden\r\n\r\n'
 
 # bats test_tags=wall,promise:believes
 @test "wall: a body is taken for a request" {
