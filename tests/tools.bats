@@ -276,3 +276,29 @@ END
     run "$TOOLS/interleave" --all "$model"
     [[ $status == 1 ]]
 }
+
+@test "interleave: a signal wakes a thread that sleeps on its condition, and no other" {
+    local model=$BATS_TEST_TMPDIR/model schedule=$BATS_TEST_TMPDIR/schedule
+    printf '%s\n' 'mutex m' 'condition c' 'thread a' 'lock m' 'wait c m' 'unlock m' 'end' \
+        'thread b' 'lock m' 'unlock m' 'signal c' 'end' >"$model"
+    printf '%s\n' a a b b 'b b' >"$schedule"
+    run "$TOOLS/interleave" "$model" "$schedule"
+    [[ $status == 1 && $output == *'Line 5 of the schedule: b: it cannot wake b, which does not sleep on c' ]]
+    printf '%s\n' 'a b' >"$schedule"
+    run "$TOOLS/interleave" "$model" "$schedule"
+    [[ $status == 1 && $output == *'Line 1 of the schedule: a: a second name says whom a signal wakes, and this step is: lock m' ]]
+    printf '%s\n' a a b b 'b a' a >"$schedule"
+    run "$TOOLS/interleave" "$model" "$schedule"
+    [[ $status == 1 && $output == *'nothing has failed yet.' ]]
+}
+
+@test "interleave names the steps that run in some order, and no other" {
+    local model=$BATS_TEST_TMPDIR/model
+    printf '%s\n' 'var x = 0' 'thread a' 'x = 1' 'end' 'thread b' 'if x' 'x = 2' 'end' 'if 0' 'assert x "seen"' 'end' 'end' \
+        >"$model"
+    run "$TOOLS/interleave" --all --reached "$model"
+    [[ $status == 0 && $output == $'a: x = 1\na: end\nb: if x\nb: x = 2\nb: if 0' ]] || {
+        echo "$output"
+        return 1
+    }
+}

@@ -4,8 +4,27 @@
 # marked `# keep` is the work that the hand-over is there for: a mended model still does it.
 # shellcheck shell=bash disable=SC2154 # EXERCISE is told by tests/run, MODEL by the test
 
-# lines_of FILE: its steps, without comments and space at the ends.
-lines_of() { sed 's/#.*//; s/^[[:space:]]*//; s/[[:space:]]*$//; /^$/d' "$1"; }
+# steps_of: the lines of a model, each behind the thread that it stands in, without comments and
+# with one space where there are several.
+steps_of() {
+    awk '{
+        sub(/#.*/, "")
+        $1 = $1
+        if ($0 == "") next
+        if ($1 == "thread") thread = $2
+        if ($1 ~ /^(var|mutex|condition|spurious|finally|thread)$/) print ": " $0
+        else print thread ": " $0
+    }' "$@"
+}
+
+# kept_of MODEL: what a mended model keeps: what the threads are and begin with, what is asserted,
+# and the work.
+kept_of() {
+    sed -E '/^[[:space:]]*thread[[:space:]]/!{/^[[:space:]]*(assert|finally|spurious|var|mutex|condition|local)[[:space:]]|# keep$/!s/.*//}' "$1" | steps_of
+}
+
+# missing_from LINES IN: which lines of one file the other does not have, or has fewer times.
+missing_from() { comm -23 <(sort "$1") <(sort "$2"); }
 
 # tell SAW WANTED: what a student should know, and fails.
 tell() {
@@ -33,18 +52,30 @@ mended_holds() {
     ((status == 0)) || tell "$said" "no order of steps fails"
 }
 
-# mended_is_the_same CHANGES: at most so many lines were removed or added.
+# mended_is_the_same CHANGES: at most so many lines were removed or added, and what is kept is there
+# and still runs. A step behind `if 0` is there, and does nothing.
 mended_is_the_same() {
-    local line missing='' changes
+    local changes missing word here=$BATS_TEST_TMPDIR
     about "compared your mended model with the model" \
         "the mend is in the hand-over: the work, the threads, and what is asserted stay" "$HERE, \"Done when\""
-    while IFS= read -r line; do
-        lines_of "$EXERCISE/mended" | grep -qxF -e "$line" || missing+="${missing:+; }$line"
-    done < <(grep -E '^[[:space:]]*(assert|finally|thread|spurious)|# keep$' "$MODEL" >"$BATS_TEST_TMPDIR/kept"
-        lines_of "$BATS_TEST_TMPDIR/kept" | sort -u)
-    [[ -z $missing ]] || tell "missing: $missing" "each of these lines stays"
-    [[ $(lines_of "$MODEL" | grep -c '^assert\|^finally') == $(lines_of "$EXERCISE/mended" | grep -c '^assert\|^finally') ]] ||
-        tell "another number of assert and finally" "as many as in the model"
-    changes=$(diff <(lines_of "$MODEL") <(lines_of "$EXERCISE/mended") | grep -c '^[<>]') || true
+    kept_of "$MODEL" >"$here/kept"
+    steps_of "$MODEL" >"$here/before"
+    steps_of "$EXERCISE/mended" >"$here/after"
+    missing=$(missing_from "$here/kept" "$here/after")
+    [[ -z $missing ]] || tell "missing: $(paste -sd ';' <<<"$missing")" "each of these lines stays in its thread"
+    for word in assert finally await; do
+        [[ $(grep -c ": $word " "$here/before") -ge $(grep -c ": $word " "$here/after") ]] ||
+            tell "there are more lines with $word" "as many as in the model: the mend needs no other"
+    done
+    if "$TOOLS/interleave" --all --reached "$EXERCISE/mended" >"$here/reached"; then
+        grep -v '^: ' "$here/kept" | grep -v ': local ' >"$here/to_run"
+        missing=$(missing_from "$here/to_run" <(steps_of_run <"$here/reached"))
+        [[ -z $missing ]] ||
+            tell "in no order does it come to: $(paste -sd ';' <<<"$missing")" "the work is done, and what is asserted is looked at"
+    fi
+    changes=$(diff "$here/before" "$here/after" | grep -c '^[<>]') || true
     ((changes <= $1)) || tell "$changes lines are changed" "at most $1, removed and added: it is a small mistake"
 }
+
+# steps_of_run: the same form for what the tool printed.
+steps_of_run() { awk '{ $1 = $1; print }'; }

@@ -5,6 +5,9 @@
  *                                  does not, or a thread cannot run then.
  *   interleave --all MODEL         in every order. 0: none fails. 1: one does.
  *   interleave --all --show MODEL  and shows the shortest: the answer to an exercise
+ *   interleave --all --reached MODEL   and names, if none fails, each step that runs in
+ *                                  some order: THREAD: STEP. A step that never runs is not
+ *                                  listed: an assertion there proves nothing.
  *
  * Bad input is status 2. A model is a text, in which # begins a comment:
  *
@@ -37,7 +40,8 @@
  * is no daemon and can never run again: a deadlock, or a lost wake-up.
  *
  * A schedule has a line for each step: the name of the thread and, where a signal has
- * several to choose from, the name of the one that it wakes.
+ * several to choose from, the name of the one that it wakes. That one must be asleep on
+ * the condition: a signal is not lost while a thread sleeps.
  *
  * The steps are sequentially consistent: what one thread wrote, the next one sees. What a
  * compiler and a processor may do beyond that is not modeled here; ThreadSanitizer is for
@@ -940,6 +944,27 @@ static int thread_called(const char *name)
     bad("there is no thread %s", name);
 }
 
+/* NULL: the step may be taken so. Else why not. woken is -1 if no second name was given. */
+static const char *wrong_choice(const struct state *state, int thread, int woken)
+{
+    static char why[LINE_SIZE + 64];
+    const struct op *op = op_of(state, thread);
+
+    if (woken < 0)
+        return NULL;
+    if (op->kind != OP_SIGNAL) {
+        snprintf(why, sizeof why,
+            "a second name says whom a signal wakes, and this step is: %.200s",
+            state->sleeps[thread] == AWAKE ? op->text : "waking up");
+        return why;
+    }
+    if (state->sleeps[woken] == op->condition)
+        return NULL;
+    snprintf(why, sizeof why, "it cannot wake %s, which does not sleep on %s",
+        model.threads[woken].name, model.conditions[op->condition]);
+    return why;
+}
+
 static int run_schedule(const char *name)
 {
     FILE *file = open_file(name);
@@ -961,6 +986,12 @@ static int run_schedule(const char *name)
         const char *why = obstacle(&state, thread);
         if (why) {
             printf("Line %d of the schedule: %s cannot run: %s\n", reader.line,
+                model.threads[thread].name, why);
+            fclose(file);
+            return 1;
+        }
+        if ((why = wrong_choice(&state, thread, woken)) != NULL) {
+            printf("Line %d of the schedule: %s: %s\n", reader.line,
                 model.threads[thread].name, why);
             fclose(file);
             return 1;
@@ -1065,6 +1096,18 @@ static void show_way(int last, int thread, const struct state *after)
         show_step(steps + 1, thread, &all.list[last].state, after);
 }
 
+static bool reached[OPS_MAX]; /* the steps that ran in some order */
+
+static void show_reached(void)
+{
+    for (int thread = 0, i = 0; i < model.op_count; i++) {
+        while (thread + 1 < model.thread_count && model.threads[thread + 1].begin <= i)
+            thread++;
+        if (reached[i])
+            printf("%s: %s\n", model.threads[thread].name, model.ops[i].text);
+    }
+}
+
 static int report_failure(const struct outcome *outcome, bool show, int last, int thread,
     const struct state *after)
 {
@@ -1077,7 +1120,7 @@ static int report_failure(const struct outcome *outcome, bool show, int last, in
     return 1;
 }
 
-static int try_all(bool show)
+static int try_all(bool show, bool show_steps)
 {
     struct state state;
 
@@ -1102,6 +1145,7 @@ static int try_all(bool show)
                     first_sleeper(&all.list[at].state, op->condition) >= 0)
                     continue;
                 state = all.list[at].state;
+                reached[state.pc[thread]] = true;
                 step(&state, thread, woken, &outcome);
                 if (outcome.failed)
                     return report_failure(&outcome, show, at, thread, &state);
@@ -1111,7 +1155,10 @@ static int try_all(bool show)
             }
         }
     }
-    printf("No order of steps fails: %d states.\n", all.count);
+    if (show_steps)
+        show_reached();
+    else
+        printf("No order of steps fails: %d states.\n", all.count);
     return 0;
 }
 
@@ -1119,7 +1166,7 @@ static int usage(FILE *out, int status)
 {
     fputs(
         "usage: interleave MODEL SCHEDULE\n"
-        "       interleave --all [--show] MODEL\n"
+        "       interleave --all [--show | --reached] MODEL\n"
         "Runs a model of a hand-over between threads in the order of the schedule, or "
         "in\n"
         "every order. The head of tests/src/interleave.c tells what may stand in both.\n",
@@ -1130,14 +1177,15 @@ static int usage(FILE *out, int status)
 int main(int argc, char *argv[])
 {
     bool show = argc > 2 && strcmp(argv[2], "--show") == 0;
+    bool steps = argc > 2 && strcmp(argv[2], "--reached") == 0;
 
     if (argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0))
         return usage(stdout, 0);
     if (argc > 1 && strcmp(argv[1], "--all") == 0) {
-        if (argc != 3 + show)
+        if (argc != 3 + show + steps)
             return usage(stderr, 2);
-        read_model(argv[2 + show]);
-        return try_all(show);
+        read_model(argv[2 + show + steps]);
+        return try_all(show, steps);
     }
     if (argc != 3)
         return usage(stderr, 2);
