@@ -297,7 +297,7 @@ END
     printf '%s\n' 'var x = 0' 'thread a' 'x = 1' 'end' 'thread b' 'if x' 'x = 2' 'end' 'if 0' 'assert x "seen"' 'end' 'end' \
         >"$model"
     run "$TOOLS/interleave" --all --reached "$model"
-    [[ $status == 0 && $output == $'a: x = 1\na: end\nb: if x\nb: x = 2\nb: if 0' ]] || {
+    [[ $status == 0 && $output == $'a: x = 1\nb: if x\nb: x = 2\nb: if 0' ]] || {
         echo "$output"
         return 1
     }
