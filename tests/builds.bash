@@ -76,6 +76,9 @@ use_sanitizer() {
 # kind_of_server FILE: what stands in the way of a library that is preloaded, and of what is
 # counted: the name of a sanitizer, or static. Nothing, if it is an ordinary program.
 kind_of_server() {
+    if [[ -f ${1%/*}/guard.conf ]]; then # src/guard.c stands before it
+        set -- "$(sed -n 's/^program //p' "${1%/*}/guard.conf")"
+    fi
     if grep -q __tsan_init "$1"; then
         echo ThreadSanitizer
     elif grep -q __asan_init "$1"; then

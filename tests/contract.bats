@@ -403,7 +403,7 @@ preload() {
 
 # expect_preloaded: of the running server.
 expect_preloaded() {
-    [[ -e $COUNT_FILE ]] || skip "a library cannot be preloaded into this server (linked statically?)"
+    [[ -s $COUNT_FILE ]] || skip "a library cannot be preloaded into this server (linked statically?)"
 }
 
 # bats test_tags=exact,promise:silence,needs:end-of-stream

@@ -42,6 +42,40 @@ for promise in listening-line address usage-errors help bad-address wait-option 
     MINE_NOT_ASKED+=("promise:$promise")
 done
 
+# ---- the guard --------------------------------------------------------------------
+
+# A grader does not trust what it judges. Where GUARD names a file (grade/judge writes it), the
+# student's make and server run behind src/guard.c, as another user and within limits. The copies
+# belong to that user; what the tests write does not.
+
+# guard KIND [PROGRAM]: a place for it.
+guard() {
+    local to=$MINE_WORK/$1.guard kind=$1 name
+    mkdir "$to" && cp "$GUARD" "$to/guard.conf" || return
+    [[ $kind != thread && $kind != address && $kind != valgrind ]] || sed -i '/^memory /d' "$to/guard.conf"
+    if [[ -n ${2-} ]]; then
+        # The server of a test is short-lived, but not the run.
+        sed -i '/^cpu /d' "$to/guard.conf"
+        printf 'program %s\n' "$2" >>"$to/guard.conf"
+    fi
+    for name in server as-student; do cp "$course/tests/bin/guard" "$to/$name" || return; done
+    chmod 711 "$to"
+}
+
+# server_of KIND: what the tests start.
+server_of() {
+    local guarded=$MINE_WORK/$1.guard/server
+    if [[ -x $guarded ]]; then echo "$guarded"; else echo "$MINE_WORK/$1/server"; fi
+}
+
+# give_away FILE...: to the student's user, where there is one.
+give_away() {
+    local user
+    [[ -n ${GUARD-} ]] || return 0
+    user=$(sed -n 's/^user //p' "$GUARD")
+    [[ -z $user ]] || chown -R -h "$user:$user" -- "$@"
+}
+
 # ---- the directory ----------------------------------------------------------------
 
 # check_mine: sets MINE, or refuses. One clear word is better than a hundred failed tests.
@@ -71,6 +105,7 @@ copy_mine() {
             --exclude='*.o' --exclude='*.a' --exclude='*.gch' .) 2>/dev/null | tar -xf - -C "$to" ||
         return 1
     chmod -R u+rwX "$to"
+    give_away "$to"
     while IFS= read -r file; do
         [[ $(head -c 4 "$file" | tr -d '\0') != $'\x7fELF' ]] || rm -f "$file"
     done < <(find "$to" -type f -perm -u+x)
@@ -135,7 +170,7 @@ done
 [ -z "\$link" ] || set -- "\$@" $(tr '\n' ' ' <"$MINE_WORK/wraps")
 exec $real "\$@" $(flags_of "$kind" | tr '\n' ' ')
 END
-    chmod u+x "$file"
+    chmod 755 "$file"
 }
 
 # make_compilers KIND: one for each name by which a Makefile may call a compiler.
@@ -147,15 +182,16 @@ make_compilers() {
     done
     # Without its symbols a program cannot say where it went wrong.
     printf '#!/bin/sh\nexit 0\n' >"$MINE_WORK/$1.bin/strip"
-    chmod u+x "$MINE_WORK/$1.bin/strip"
+    chmod 755 "$MINE_WORK/$1.bin/strip"
 }
 
 # in_make DIRECTORY ARGUMENT...: make, told nothing by the make that runs us.
 in_make() {
-    local directory=$1
+    local directory=$1 guard=()
     shift
+    [[ -z ${GUARD-} ]] || guard=("$MINE_WORK/make.guard/as-student")
     env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES -u SERVER -u STEP -u FILTER -u MINE -u BUILD \
-        timeout -k 5 "$MINE_BUILD_LIMIT" make -C "$directory" "$@" </dev/null
+        timeout -k 5 "$MINE_BUILD_LIMIT" "${guard[@]}" make -C "$directory" "$@" </dev/null
 }
 
 # run_make KIND DIRECTORY ARGUMENT...: with the compilers of KIND before all others.
@@ -219,6 +255,14 @@ build_ourselves() {
 
 # build_mine KIND: 0, or KIND.failed says why not.
 build_mine() {
+    build_unguarded "$1" || return
+    [[ -z ${GUARD-} ]] || guard "$1" "$(readlink -f "$MINE_WORK/$1/server")" || {
+        echo "it cannot be put behind the guard" >"$MINE_WORK/$1.failed"
+        return 1
+    }
+}
+
+build_unguarded() {
     local kind=$1 work=$MINE_WORK/$1 program=''
     copy_mine "$kind" || {
         echo "it could not be copied" >"$work.failed"
@@ -296,7 +340,7 @@ environment_of() {
     local kind=$1 work=$MINE_WORK/$1 wrap='' options=exitcode=0:handle_abort=1:allow_addr2line=1
     options+=:halt_on_error=0
     [[ ! -f $work.wrap ]] || wrap=$(<"$work.wrap")
-    printf '%s\n' "SERVER=$work/server" CHECK_EXIT= "MINE_KIND=$kind"
+    printf '%s\n' "SERVER=$(server_of "$kind")" CHECK_EXIT= "MINE_KIND=$kind"
     case $kind in
         thread)
             echo SLOWNESS=4
@@ -315,6 +359,7 @@ environment_of() {
             wrap="valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect,possible"
             wrap+=" --leak-resolution=high --num-callers=20 --fullpath-after="
             wrap+=" --log-file=$work.reports/report.%p"
+            [[ -z ${GUARD-} ]] || wrap+=" --trace-children=yes"
             ;;
     esac
     echo "SERVER_WRAP=$wrap"
@@ -356,6 +401,7 @@ ask_build() (
 collect() {
     local kind=$1
     mkdir -p "$MINE_WORK/$kind.reports"
+    give_away "$MINE_WORK/$kind.reports"
     if look_for "$kind" && build_mine "$kind"; then
         ask_build "$@"
     fi
@@ -417,6 +463,9 @@ begin_mine() {
         "${nn:+ STEP=$nn${STAGE:+.$STAGE}}"
     MINE_WORK=$TMPDIR/mine # machine.bash chose a place where programs can be started
     mkdir "$MINE_WORK" || exit 2
+    if [[ -n ${GUARD-} ]]; then
+        chmod o+x "$SCRATCH" "$TMPDIR" && guard make || exit 2
+    fi
     trap end_mine EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
@@ -466,7 +515,8 @@ declare_mine() {
         return
     fi
     start_collectors "$@"
-    export SERVER=$MINE_WORK/plain/server
+    SERVER=$(server_of plain)
+    export SERVER
     if [[ -n ${STAGE-} ]]; then
         stage "$STAGE"
     elif [[ -n ${1-} ]]; then
@@ -484,6 +534,7 @@ declare_findings() {
         return
     fi
     start_collectors "$@"
-    export SERVER=$MINE_WORK/plain/server
+    SERVER=$(server_of plain)
+    export SERVER
     findings "$@"
 }

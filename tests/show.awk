@@ -70,8 +70,18 @@ function in_one_line(    line, shown) {
     return shown
 }
 
+# note_verdict: for a program that counts points. A test that was not run has not passed.
+function note_verdict(name, cause, promise,    verdict, said) {
+    verdict = cause != "" ? "waiting" : is_wall(name) ? "wall" : kind[name] == "" ? "failed" : kind[name]
+    said = cause != "" ? cause : verdict == "failed" ? (kind[name] == "" ? "it was not run\n" stray : text[name]) : why[name]
+    gsub(/\\/, "&&", said)
+    gsub(/\n/, "\\n", said)
+    gsub(/\t/, " ", said)
+    print verdict "\t" promise "\t" suite "\t" name "\t" said >>verdicts
+}
+
 BEGIN { FS = "\t" }
-FILENAME == ARGV[1] { order[++count] = $1; cause[count] = $2; next }
+FILENAME == ARGV[1] { order[++count] = $1; cause[count] = $2; promise[count] = $3; next }
 /^(not )?ok [0-9]+ .* in [0-9]+ms($| # skip)/ { take($0); current = name; next }
 /^1\.\./ { next }
 /^# bats ended/ { stray = stray "    " substr($0, 3) "\n"; next }
@@ -86,7 +96,10 @@ FILENAME == ARGV[1] { order[++count] = $1; cause[count] = $2; next }
 
 END {
     if (count) print suite
-    for (i = 1; i <= count; i++) show_test(order[i], cause[i])
+    for (i = 1; i <= count; i++) {
+        show_test(order[i], cause[i])
+        if (verdicts != "") note_verdict(order[i], cause[i], promise[i])
+    }
     # One line: fifty would hide the failure that they wait for.
     for (i = 1; i <= cause_count; i++)
         printf "%s  … %s%d %s for \"%s\"\n", yellow, plain, waiters[causes[i]],

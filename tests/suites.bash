@@ -14,6 +14,8 @@
 #   JOBS     how many portions at a time
 #   TRIES    2: what failed is asked once more, and both answers are shown
 #   TIMES    a file, to which a line is added for each test: milliseconds, name
+#   VERDICTS a file, to which a line is added for each test: passed, failed, skipped, waiting or
+#            wall; promise, suite, name, and what was said (\n for the end of a line)
 #   WALLS    judged: a wall is a test like others, as it is for our own servers. Otherwise the
 #            server may be better than the step, and a wall counts neither way
 #   BRIEF    not empty: the first failure is shown in full, of the others only the names
@@ -273,11 +275,11 @@ show() {
     [[ -e ${taps[0]} ]] || taps=()
     for test in "${!TEST_NAME[@]}"; do
         ((TEST_SUITE[test] != i)) ||
-            printf '%s\t%s\n' "${TEST_NAME[test]}" "${WAITS[test]-}"
+            printf '%s\t%s\t%s\n' "${TEST_NAME[test]}" "${WAITS[test]-}" "${TEST_PROMISE[test]}"
     done >"$RESULTS/$i.list"
     [[ ! -t 1 ]] || printf '\e[K'
     awk -v suite="${SUITE_NAME[i]}${2-}" -v counts="$RESULTS/$i.count" -v walls="${WALLS-}" \
-        -v times="${TIMES-}" -v red="$red" -v green="$green" -v yellow="$yellow" \
+        -v times="${TIMES-}" -v verdicts="${VERDICTS-}" -v red="$red" -v green="$green" -v yellow="$yellow" \
         -v plain="$plain" -v brief="${BRIEF:+$RESULTS/first-failure}" -f tests/show.awk "$RESULTS/$i.list" "${taps[@]}"
 }
 

@@ -16,10 +16,19 @@ TEST_LIMIT_S=120 # for all tests of the student on one server, in real time
 # server_list KIND: the rest of the lines that begin with KIND.
 server_list() { sed -n "s/^$1 //p" "${BATS_TEST_FILENAME%/*}/servers"; }
 
+# path_of KIND NAME...: where that server is built. Neither the path nor what lies beside it tells
+# the tests of a student which one it is.
+path_of() {
+    local salt=$BATS_FILE_TMPDIR/salt
+    [[ -e $salt ]] || echo "$RANDOM $RANDOM $RANDOM" >"$salt"
+    echo "$BATS_FILE_TMPDIR/$(cksum <<<"$* $(<"$salt")" | tr -d ' ')/server"
+}
+
 # build_server KIND NAME...: prints its path, and after it the step that it is.
 build_server() {
-    local kind=$1 name=$2 to step
-    to=$BATS_FILE_TMPDIR/$kind.${*: -1}
+    local kind=$1 name=$2 to step work=$BATS_FILE_TMPDIR/build
+    to=$(path_of "$@")
+    mkdir -p "${to%/*}"
     if [[ $name == wheat ]]; then
         [[ -x $to ]] || cc -std=c11 -O2 -pthread -o "$to" "$COURSE/tests/wheats/$3.c" >&2 || return 1
         step=$(sed -n 's/^ \* suites: *\([0-9]*\).*/\1/p' "$COURSE/tests/wheats/$3.c")
@@ -27,25 +36,42 @@ build_server() {
         return
     fi
     step=${name#step} step=${step%%_*}
-    if [[ ! -d $to ]]; then
-        mkdir "$to" && cp "$COURSE"/step"$step"_*/*.[ch] "$COURSE"/step"$step"_*/Makefile "$to" || return 1
+    if [[ ! -x $to ]]; then
+        rm -rf "$work"
+        mkdir "$work" && cp "$COURSE"/step"$step"_*/*.[ch] "$COURSE"/step"$step"_*/Makefile "$work" || return 1
         [[ $kind == correct ]] ||
-            patch -d "$to" -p1 --fuzz=0 -N -s <"$COURSE/tests/mutants/$name.patch" >&2 || return 1
-        make -s -C "$to" >&2 || return 1
+            patch -d "$work" -p1 --fuzz=0 -N -s <"$COURSE/tests/mutants/$name.patch" >&2 || return 1
+        make -s -C "$work" >&2 && mv "$work/server" "$to" && rm -rf "$work" || return 1
     fi
-    echo "$to/server $step"
+    echo "$to $step"
+}
+
+# guarded: sets GUARDED, the words before a command of the student, and STUDENT_TMP, a place where
+# it may write. A grader does not trust it (see mine.bash, "the guard").
+guarded() {
+    local to=$BATS_FILE_TMPDIR/guard user
+    GUARDED=() STUDENT_TMP=$BATS_FILE_TMPDIR/student
+    mkdir -p "$STUDENT_TMP"
+    [[ -n ${GUARD-} ]] || return 0
+    GUARDED=("$to/as-student")
+    [[ ! -x $to/as-student ]] || return 0
+    mkdir "$to" && cp "$GUARD" "$to/guard.conf" && cp "$TOOLS/guard" "$to/as-student" || return
+    chmod o+x "$BATS_RUN_TMPDIR" "${BATS_RUN_TMPDIR%/*}"
+    user=$(sed -n 's/^user //p' "$GUARD")
+    [[ -z $user ]] || chown "$user:$user" "$STUDENT_TMP"
 }
 
 # student_accepts KIND NAME...: do all tests of the student pass on that server? 2: it could not
 # be built, which is our fault.
 student_accepts() {
-    local path step work=$BATS_FILE_TMPDIR
+    local path step GUARDED STUDENT_TMP
+    guarded || return 2
     read -r path step < <(build_server "$@") && [[ -x $path ]] || return 2
     (
         # Nothing of the test that asks is known to the tests that are asked.
         unset "${!BATS_@}" SERVER_PID PORT
-        export COURSE SERVER=$path STEP=$step EX='' CHECK_RERUN='' TMPDIR=$work
-        timeout -k 5 $TEST_LIMIT_S bats "$EXERCISE/student.bats" >"$work/said" 2>&1 </dev/null 3>&- 4>&-
+        export COURSE SERVER=$path STEP=$step EX='' CHECK_RERUN='' TMPDIR=$STUDENT_TMP
+        timeout -k 5 $TEST_LIMIT_S "${GUARDED[@]}" bats "$EXERCISE/student.bats" >"$BATS_FILE_TMPDIR/said" 2>&1 </dev/null 3>&- 4>&-
     )
 }
 

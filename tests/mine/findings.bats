@@ -104,7 +104,9 @@ kernel_alone() {
     races=$(CUT_KEYS=1 cut_reports race thread)
     mkdir -p "$MINE_WORK/trust.reports"
     (
-        mapfile -t words < <(source "$COURSE/tests/mine.bash" && environment_of thread)
+        source "$COURSE/tests/mine.bash"
+        give_away "$MINE_WORK/trust.reports"
+        mapfile -t words < <(environment_of thread)
         export "${words[@]}"
         SERVER_ENV="${SERVER_ENV//thread.reports/trust.reports} HANDOVER_TRUST=1" MINE_KIND=trust
         start_for_traffic && mixed 3
@@ -217,7 +219,9 @@ failed_plainly() {
     local file=$BATS_TEST_TMPDIR/plainly
     [[ -e $file ]] || (
         # shellcheck disable=SC2030
-        export SERVER=$MINE_WORK/plain/server FILTER CHECK_SERVER=$MINE_WORK/plain/server
+        source "$COURSE/tests/mine.bash"
+        SERVER=$(server_of plain)
+        export SERVER FILTER CHECK_SERVER=$SERVER
         FILTER=$(printf '%s\n' "${names[@]}" | sed 's/[][().*+?^$|\\{}]/\\&/g' | paste -sd '|')
         unset "${!BATS_@}"
         if [[ -n $STEP ]]; then "$COURSE/tests/run" step "$STEP"; else "$COURSE/tests/run" contract; fi

@@ -75,7 +75,7 @@ is_concurrent() {
 
 # is_offered OPTION: a stage on the way to step 05 need not know it yet.
 # shellcheck disable=SC2034 # has_option asks it
-is_offered() { [[ -z ${STAGE-} ]] || (SERVER=$MINE_WORK/plain/server && has_option "$1"); }
+is_offered() { [[ -z ${STAGE-} ]] || (source "$COURSE/tests/mine.bash" && SERVER=$(server_of plain) && has_option "$1"); }
 
 start_for_traffic() {
     local arguments=()

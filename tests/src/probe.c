@@ -58,6 +58,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -2179,6 +2180,54 @@ static uint64_t accepts(void)
 }
 
 /* A limit below the lowest free number: what is open stays open. */
+/* What /proc/PID/limits says, which needs no right. */
+static int read_limit(struct rlimit *limit)
+{
+    char path[64], line[256];
+    unsigned long soft, hard;
+    FILE *file;
+    int result = -1;
+
+    snprintf(path, sizeof path, "/proc/%d/limits", (int)server_pid());
+    if ((file = fopen(path, "re")) == NULL)
+        return -1;
+    while (result < 0 && fgets(line, sizeof line, file))
+        if (sscanf(line, "Max open files %lu %lu", &soft, &hard) == 2) {
+            *limit = (struct rlimit){.rlim_cur = soft, .rlim_max = hard};
+            result = 0;
+        }
+    fclose(file);
+    return result;
+}
+
+/* prlimit(2) of the server. It may run as another user (src/guard.c); where we are root, but
+ * without CAP_SYS_RESOURCE, as in most containers, only that user may do it. */
+static int server_limit(const struct rlimit *set, struct rlimit *old)
+{
+    struct stat owner;
+    char path[64];
+    pid_t child;
+    int status = 0;
+
+    if (old && prlimit(server_pid(), RLIMIT_NOFILE, NULL, old) < 0 &&
+        (errno != EPERM || read_limit(old) < 0))
+        return -1;
+    if (!set || prlimit(server_pid(), RLIMIT_NOFILE, set, NULL) == 0)
+        return 0;
+    snprintf(path, sizeof path, "/proc/%d", (int)server_pid());
+    if (errno != EPERM || geteuid() != 0 || stat(path, &owner) < 0)
+        return -1;
+    if ((child = fork()) == 0)
+        _exit(setresgid(owner.st_gid, owner.st_gid, owner.st_gid) != 0 ||
+              setresuid(owner.st_uid, owner.st_uid, owner.st_uid) != 0 ||
+              prlimit(server_pid(), RLIMIT_NOFILE, set, NULL) < 0);
+    if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
+        errno = EPERM;
+        return -1;
+    }
+    return 0;
+}
+
 static void do_no_descriptors(const struct command *command)
 {
     struct rlimit limit;
@@ -2191,18 +2240,18 @@ static void do_no_descriptors(const struct command *command)
         snprintf(
             path, sizeof path, "/proc/%d/fd/%lu", (int)server_pid(), (unsigned long)fd++);
     while (lstat(path, &status) == 0);
-    if (prlimit(server_pid(), RLIMIT_NOFILE, NULL, &fds_before) < 0)
+    if (server_limit(NULL, &fds_before) < 0)
         server_wrong("a running server", "the server process has ended");
     limit = (struct rlimit){.rlim_cur = fd - 1, .rlim_max = fds_before.rlim_max};
     accepts_before = accepts();
-    if (prlimit(server_pid(), RLIMIT_NOFILE, &limit, NULL) < 0)
+    if (server_limit(&limit, NULL) < 0)
         script_wrong("prlimit: %s", strerror(errno));
 }
 
 static void do_descriptors(const struct command *command)
 {
     (void)command;
-    if (prlimit(server_pid(), RLIMIT_NOFILE, &fds_before, NULL) < 0)
+    if (server_limit(&fds_before, NULL) < 0)
         server_wrong("a running server", "the server process has ended");
 }
 
