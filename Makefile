@@ -10,7 +10,8 @@ WORDS := SERVER STEP FILTER MINE JOBS TRIES PORT HTTP_PORT BUILD CPPFLAGS CFLAGS
 	SLOWNESS PROBE_TIMEOUT SOAK_SECONDS SOAK_SEED FUZZ_SECONDS COUNT_FILE FAULT \
 	FAULT_BYTES WRAP_FAULT HOLDER LEAVE_MS STRUCK_AT WALLS ORDER TIMES LIMITS_LOG LOADED PACE \
 	SERVER_PID NOTES_CRASHES ABSENT USER_ID KEEP_STDERR SERVER_KIND MINE_ASKED \
-	MINE_TIMES CUT_KEYS CUT_LEAST SANITIZER SANITIZED STAGE WRITE COMPILERS
+	MINE_TIMES CUT_KEYS CUT_LEAST SANITIZER SANITIZED STAGE WRITE COMPILERS \
+	SUBMISSION SUBMISSIONS OUT PARTS GRADEBOOK CLASS_JOBS UPTO GUARD VERDICTS ISOLATION PAYLOAD_SEED
 $(foreach word,$(WORDS),$(if $(filter environment,$(origin $(word))),\
 	$(eval override undefine $(word))))
 
@@ -114,6 +115,15 @@ watch: tools ## check again whenever a file is saved: EX=07, or MINE=directory [
 	@$(if $(DIR),DIR=$(call quoted,$(value DIR)) )WATCH_EX='$(EX)' WATCH_MINE=$(call quoted,$(value MINE)) \
 	    WATCH_STEP='$(STEP)' tests/exercises/watch
 
+grade: all tools ## for instructors: points for SUBMISSION=dir [PARTS='03 ex12'] [OUT=text|json|junit|csv|gradescope|autolab|prairielearn|github]
+	@$(told) OUT='$(OUT)' PARTS='$(PARTS)' SEED='$(SEED)' tests/grade/grade
+
+gradebook: all tools ## for instructors: a whole class, SUBMISSIONS=dir [PARTS='03'] [GRADEBOOK=work/gradebook]; may be interrupted
+	@$(told) PARTS='$(PARTS)' SEED='$(SEED)' $(if $(CLASS_JOBS),CLASS_JOBS='$(CLASS_JOBS)' )tests/grade/gradebook
+
+# Names of directories, as they were typed.
+told = $(foreach word,SUBMISSION SUBMISSIONS GRADEBOOK,$(if $($(word)),$(word)=$(call quoted,$(value $(word)))))
+
 verify: tools ## prove the exercises: starters fail, solutions pass, wrong ones are rejected; EX=07
 	@tests/exercises/verify $(EX)
 
@@ -159,5 +169,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 .PHONY: first all $(STEPS) run tools test check doctor diff stages start next exercise hint reset hunt progress \
+	grade gradebook \
 	watch verify mutants wheats sanitize test-long test-more \
 	test-repeat bench count figure format clean help

@@ -25,13 +25,20 @@
 # shellcheck shell=bash
 
 GRADE_COURSE=$PLAIN_COURSE
+course=$PLAIN_COURSE
+# shellcheck source=tests/mine.bash
+source "$GRADE_COURSE/tests/mine.bash" # kill_tree
 # shellcheck source=tests/exercises/exercises.bash
 source "$GRADE_COURSE/tests/exercises/exercises.bash"
 
 GRADE_LIMIT_S=${GRADE_LIMIT_S:-1500} # of one part; the tests have limits of their own
 GRADE_FILES_MAX=5000                 # in one part
 GRADE_SIZE_MAX=$((64 << 10))         # KiB
-GRADE_USERS=61184                    # the first of the users that nobody else has (systemd leaves them alone)
+# Users that nobody else has (systemd hands them out, but only to services that ask for one). How many
+# processes a user may have is counted for all of its processes, so two graders at a time do not
+# share one.
+GRADE_USERS=61184
+GRADE_USERS_COUNT=4336
 
 # ---- before -----------------------------------------------------------------------
 
@@ -95,6 +102,16 @@ is_part() {
     esac
 }
 
+# check_parts: sets the array parts from PARTS, or says what may stand there and ends.
+check_parts() {
+    local part
+    read -ra parts <<<"${PARTS-}"
+    for part in "${parts[@]}"; do
+        is_part "$part" || cannot "there is no part $part: 01 to 05, 05.01 to 05.$(last_stage), and the exercises, \
+ex$(exercises | cut -c 1-2 | paste -sd , | sed 's/,/, ex/g')"
+    done
+}
+
 # find_parts DIRECTORY: a line for each, part and directory. In a copy of the whole course the work
 # of the student is in work/; what else is there is the course's.
 find_parts() {
@@ -144,6 +161,25 @@ hand_over() {
     chmod -R u+rwX,go-w "$to"
 }
 
+# run_alone COMMAND...: in the background, so that Ctrl-C is heard at once.
+RUNNING=''
+run_alone() {
+    local status=0
+    "$@" &
+    RUNNING=$!
+    wait "$RUNNING" || status=$?
+    RUNNING=''
+    return $status
+}
+
+# end_grading: for an EXIT trap. What still runs ends, and with it all that the sandbox holds.
+end_grading() {
+    trap '' INT TERM HUP
+    [[ -z $RUNNING ]] || kill_tree "$RUNNING"
+    wait 2>/dev/null
+    unsettle
+}
+
 # ---- one part ---------------------------------------------------------------------
 
 # run_part PART COPY RESULTS: the judge, in the sandbox or without.
@@ -152,16 +188,16 @@ run_part() {
     local spaces=(unshare --mount --net --ipc --uts --pid --fork --kill-child=KILL --propagation private)
     [[ $part != ex* ]] || what=exercise number=${part#ex}
     case $ISOLATION in
-        full) user=$((GRADE_USERS + ${GRADE_SLOT:-0})) ;;
+        full) user=$((GRADE_USERS + ($$ * 16 + ${GRADE_SLOT:-0}) % GRADE_USERS_COUNT)) ;;
         user) spaces+=(--user --map-root-user) ;;
     esac
     mkdir -m 700 "$results/inside"
     if [[ $ISOLATION == none ]]; then
         mkdir "$results/tmp"
-        TMPDIR=$results/tmp PAYLOAD_SEED=$SEED timeout -k 10 "$GRADE_LIMIT_S" \
+        TMPDIR=$results/tmp PAYLOAD_SEED=$SEED run_alone timeout -k 10 "$GRADE_LIMIT_S" \
             "$GRADE_TREE/tests/grade/judge" "$what" "$number" '' "$copy" "$results/inside"
     else
-        timeout -k 10 "$GRADE_LIMIT_S" "${spaces[@]}" "$GRADE_TREE/tests/grade/sandbox" "$GRADE_TREE" "$copy" \
+        run_alone timeout -k 10 "$GRADE_LIMIT_S" "${spaces[@]}" "$GRADE_TREE/tests/grade/sandbox" "$GRADE_TREE" "$copy" \
             "$results/inside" PAYLOAD_SEED="$SEED" ${JOBS:+JOBS="$JOBS"} ${CC:+CC="$CC"} \
             /course/tests/grade/judge "$what" "$number" "$user" /submission /results
     fi >"$results/outside" 2>&1 </dev/null

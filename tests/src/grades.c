@@ -394,6 +394,22 @@ static size_t count_of(const struct part *part, const char *state)
     return count;
 }
 
+/* Those that say no more than their name. */
+static void text_names(const struct part *part, const char *state, const char *title)
+{
+    const char *between = " ";
+
+    if (count_of(part, state) == 0)
+        return;
+    printf("  %s:", title);
+    for (size_t i = 0; i < part->count; i++)
+        if (strcmp(part->items[i].state, state) == 0) {
+            printf("%s%s", between, part->items[i].name);
+            between = ", ";
+        }
+    putchar('\n');
+}
+
 static void text_part(const struct part *part)
 {
     printf("\n%s (%s): %g of %g points\n", part->name, part->directory, part->points,
@@ -403,9 +419,11 @@ static void text_part(const struct part *part)
     printf("  %zu kept, %zu broken, %zu waiting, %zu not run, %zu not judged\n",
         count_of(part, "kept"), count_of(part, "broken"), count_of(part, "waiting"),
         count_of(part, "not-run"), count_of(part, "not-judged"));
+    text_names(part, "not-run", "not run, no points");
+    text_names(part, "waiting", "not run, for they rest on what is broken, no points");
     for (size_t i = 0; i < part->count; i++) {
         const struct item *item = &part->items[i];
-        if (is_kept(item))
+        if (strcmp(item->state, "broken") != 0 && !is_unjudged(item))
             continue;
         printf(
             "  %s: %s, %g of %g\n", item->name, item->state, item->points, item->maximum);

@@ -53,6 +53,21 @@ static uint64_t random_word(uint64_t seed, uint64_t index)
     return z ^ (z >> 31);
 }
 
+/* $PAYLOAD_SEED: other bytes in another run, so that no server can know them. A grader sets
+ * it, and prints it, for the run to be repeated. */
+static uint64_t payload_seed(void)
+{
+    static uint64_t seed;
+    static bool known;
+
+    if (!known) {
+        const char *text = getenv("PAYLOAD_SEED");
+        seed = text ? strtoull(text, NULL, 10) << 20 : 0;
+        known = true;
+    }
+    return seed;
+}
+
 static void source_copy(const struct source *source, size_t from, char *to, size_t len)
 {
     if (source->text) {
@@ -60,7 +75,7 @@ static void source_copy(const struct source *source, size_t from, char *to, size
         return;
     }
     for (size_t i = 0; i < len;) {
-        uint64_t word = random_word(source->seed, (from + i) / 8);
+        uint64_t word = random_word(source->seed ^ payload_seed(), (from + i) / 8);
         for (size_t byte = (from + i) % 8; byte < 8 && i < len; byte++)
             to[i++] = (char)(word >> (8 * byte));
     }
