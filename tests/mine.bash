@@ -5,7 +5,7 @@
 #   declare_findings [NN]  what the sanitizers and valgrind find, alone
 #
 # Told by the environment: CHECK_MINE is the directory, CC the compiler, if it was chosen.
-# MINE_ASKED=traffic asks the instrumented builds nothing but mine/traffic.bats.
+# MINE_SHOWN is another name for it, in what is said to the student. MINE_ASKED=traffic asks the instrumented builds nothing but mine/traffic.bats.
 #
 # Nothing is written into the student's directory: each kind of build has a copy of it, in a
 # work directory that is removed at the end. There, KIND is
@@ -91,7 +91,7 @@ check_mine() {
         refuse "no C file in MINE=$CHECK_MINE"
     (($(find -L "$MINE" -type f 2>/dev/null | head -n $((MINE_FILES_MAX + 1)) | wc -l) <= MINE_FILES_MAX)) ||
         refuse "MINE=$CHECK_MINE holds more than $MINE_FILES_MAX files; is it the directory of one server?"
-    size=$(du -skL "$MINE" 2>/dev/null | cut -f 1)
+    size=$(cd "$MINE" && du -skL . 2>/dev/null | cut -f 1)
     ((${size:-0} <= MINE_SIZE_MAX)) ||
         refuse "MINE=$CHECK_MINE holds more than $((MINE_SIZE_MAX / 1024)) MiB; is it the directory of one server?"
 }
@@ -246,7 +246,7 @@ sources_of() {
 build_ourselves() {
     local kind=$1 sources
     sources=$(sources_of "$MINE_WORK/$kind")
-    cp "$(step_directory 05)/Makefile" "$sources/Makefile"
+    cp "$(step_directory 05)/Makefile" "$sources/Makefile" && chmod 644 "$sources/Makefile"
     run_make "$kind" "$sources" -f Makefile -j 2 LDLIBS="${LDLIBS-}" \
         BUILD=build-course SERVER=build-course/server >>"$MINE_WORK/$kind.build" 2>&1 &&
         is_instrumented "$kind" "$sources/build-course/server" &&
@@ -393,6 +393,8 @@ ask_build() (
         run_suites
         summary
     } >"$MINE_WORK/$kind.said" 2>&1
+    # A server that prints without end has said enough.
+    find "$MINE_WORK/$kind.reports" -type f -size +1M -exec truncate -s 1M {} + 2>/dev/null || true
     cat "$RESULTS"/*.failures >"$MINE_WORK/$kind.suites.new"
     mv "$MINE_WORK/$kind.suites.new" "$MINE_WORK/$kind.suites"
 )
@@ -459,7 +461,7 @@ begin_mine() {
     local nn=${1-}
     check_mine
     [[ -z $nn || $nn == 0[1-5] ]] || refuse "STEP is 01 to 05, or a stage such as 05.07, not $nn"
-    printf -v CHECK_RERUN 'make %s MINE=%q%s' "$MINE_TARGET" "$CHECK_MINE" \
+    printf -v CHECK_RERUN 'make %s MINE=%q%s' "$MINE_TARGET" "${MINE_SHOWN:-$CHECK_MINE}" \
         "${nn:+ STEP=$nn${STAGE:+.$STAGE}}"
     MINE_WORK=$TMPDIR/mine # machine.bash chose a place where programs can be started
     mkdir "$MINE_WORK" || exit 2

@@ -76,7 +76,7 @@ prepare_grading() {
     GRADE_TREE=$SCRATCH/tree
     lay_tree "$GRADE_TREE" || cannot "the tests cannot be copied to $SCRATCH"
     : "${SEED:=$((RANDOM * 32768 + RANDOM))}"
-    [[ $SEED =~ ^[0-9]{1,9}$ ]] || cannot "SEED is a number of up to nine digits, not $SEED"
+    [[ $SEED =~ ^[0-9]{1,12}$ ]] || cannot "SEED is a number of up to twelve digits, not $SEED"
 }
 
 # ---- what was handed in -----------------------------------------------------------
@@ -112,19 +112,20 @@ ex$(exercises | cut -c 1-2 | paste -sd , | sed 's/,/, ex/g')"
     done
 }
 
-# find_parts DIRECTORY: a line for each, part and directory. In a copy of the whole course the work
-# of the student is in work/; what else is there is the course's.
+# find_parts DIRECTORY: sets FOUND, by part: its directory. In a copy of the whole course the work of
+# the student is in work/; what else is there is the course's.
 find_parts() {
     local place places=("$1" "$1/work") directory part
+    declare -gA FOUND=()
     [[ ! -d $1/tests || ! -d $1/exercises ]] || places=("$1/work")
     for place in "${places[@]}"; do
         for directory in "$place"/*/; do
             directory=${directory%/}
-            [[ -d $directory && ! -L $directory && $directory != *$'\n'* ]] || continue
+            [[ -d $directory && ! -L $directory ]] || continue
             part=$(part_of "${directory##*/}")
-            [[ -z $part ]] || ! is_part "$part" || printf '%s\t%s\n' "$part" "$directory"
+            [[ -z $part || -n ${FOUND[$part]-} ]] || ! is_part "$part" || FOUND[$part]=$directory
         done
-    done | sort -u -t $'\t' -k 1,1
+    done
 }
 
 # hand_over FROM TO: a copy of the regular files and directories. A link that stays inside becomes
@@ -132,11 +133,11 @@ find_parts() {
 hand_over() {
     local from to=$2 file target
     from=$(cd -- "$1" && pwd -P) || { echo "it cannot be entered"; return 1; }
-    (($(find "$from" | head -n $((GRADE_FILES_MAX + 1)) | wc -l) <= GRADE_FILES_MAX)) || {
+    (($(find "$from" -printf . | head -c $((GRADE_FILES_MAX + 1)) | wc -c) <= GRADE_FILES_MAX)) || {
         echo "it holds more than $GRADE_FILES_MAX files"
         return 1
     }
-    (($(du -sk "$from" 2>/dev/null | cut -f 1) <= GRADE_SIZE_MAX)) || {
+    (($(cd "$from" && du -sk . 2>/dev/null | cut -f 1) <= GRADE_SIZE_MAX)) || {
         echo "it holds more than $((GRADE_SIZE_MAX / 1024)) MiB"
         return 1
     }
@@ -198,7 +199,7 @@ run_part() {
             "$GRADE_TREE/tests/grade/judge" "$what" "$number" '' "$copy" "$results/inside"
     else
         run_alone timeout -k 10 "$GRADE_LIMIT_S" "${spaces[@]}" "$GRADE_TREE/tests/grade/sandbox" "$GRADE_TREE" "$copy" \
-            "$results/inside" PAYLOAD_SEED="$SEED" ${JOBS:+JOBS="$JOBS"} ${CC:+CC="$CC"} \
+            "$results/inside" PAYLOAD_SEED="$SEED" ${JOBS:+JOBS="$JOBS"} ${CC:+CC="$CC"} ${FILTER:+FILTER="$FILTER"} \
             /course/tests/grade/judge "$what" "$number" "$user" /submission /results
     fi >"$results/outside" 2>&1 </dev/null
 }
@@ -253,9 +254,15 @@ expected() {
         ex*)
             sed -n 's/^@test "\(.*\)" {.*/exercise\t\1\t./p' "$EXERCISES/$(exercise_name "${1#ex}")/test.bats"
             ;;
-        *) [[ -e $SCRATCH/list.$1 ]] ||
-            "$GRADE_COURSE/tests/run" list "$1" | grep $'\t' >"$SCRATCH/list.$1"
-            cat "$SCRATCH/list.$1" ;;
+        *)
+            # Several may be graded at a time.
+            local file=$SCRATCH/list.$1.$BASHPID
+            [[ -e $SCRATCH/list.$1 ]] || {
+                "$GRADE_COURSE/tests/run" list "$1" | grep $'\t' >"$file"
+                mv "$file" "$SCRATCH/list.$1"
+            }
+            cat "$SCRATCH/list.$1"
+            ;;
     esac
 }
 
@@ -273,26 +280,25 @@ count_points() {
 # grade_submission DIRECTORY OUT [PART...]: where parts are told, these count, and those that are not
 # there earn nothing.
 grade_submission() {
-    local from=$1 out=$2 began=$SECONDS part directory found wanted
+    local from=$1 out=$2 began=$SECONDS part wanted
     shift 2
     mkdir -p "$out"
     local tsv_file=$out/grade.part # only a complete one gets its name
     rm -f "$out/grade.tsv"
     : >"$tsv_file"
     [[ -n $(find "$from" -mindepth 1 -maxdepth 1 -print -quit 2>/dev/null) ]] || tsv note "the directory is empty" >>"$tsv_file"
-    found=$(find_parts "$from")
+    find_parts "$from"
     # A directory that holds the sources themselves.
-    if [[ -z $found && $# == 1 && $1 != ex* ]] && compgen -G "$from/*.c" >/dev/null; then
-        found=$1$'\t'$from
+    if (($# == 1 && ${#FOUND[@]} == 0)) && [[ $1 != ex* ]] && compgen -G "$from/*.c" >/dev/null; then
+        FOUND[$1]=$from
     fi
     wanted=("$@")
-    (($# > 0)) || mapfile -t wanted < <(cut -f 1 <<<"$found" | grep .)
+    (($# > 0)) || mapfile -t wanted < <(printf '%s\n' "${!FOUND[@]}" | sort | grep .)
     ((${#wanted[@]} > 0)) || tsv note "no step, stage or exercise is in it: a directory named 03, step03_epoll, 05.07 or \
 07_the_rest_of_the_rest, there or in work/" >>"$tsv_file"
     for part in "${wanted[@]}"; do
-        directory=$(awk -F '\t' -v part="$part" '$1 == part { print $2 }' <<<"$found")
-        if [[ -n $directory ]]; then
-            grade_part "$part" "$directory" "$out"
+        if [[ -n ${FOUND[$part]-} ]]; then
+            grade_part "$part" "${FOUND[$part]}" "$out"
         else
             nothing_handed_in "$part" >>"$tsv_file"
         fi

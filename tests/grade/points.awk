@@ -23,8 +23,9 @@ FILENAME == ARGV[2] { add_test($1, $2, $3); next }
 FILENAME == ARGV[3] {
     if ($1 == "wall") next
     add_test($3, $4, $2)
-    verdict[$3, $4] = $1
-    text[$3, $4] = $5
+    suite = is_exercise() && $3 != "build" ? "exercise" : $3
+    verdict[suite, $4] = $1
+    text[suite, $4] = $5
     next
 }
 
