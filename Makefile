@@ -11,7 +11,7 @@ WORDS := SERVER STEP FILTER MINE JOBS TRIES PORT HTTP_PORT BUILD CPPFLAGS CFLAGS
 	FAULT_BYTES WRAP_FAULT HOLDER LEAVE_MS STRUCK_AT WALLS ORDER TIMES LIMITS_LOG LOADED PACE \
 	SERVER_PID NOTES_CRASHES ABSENT USER_ID KEEP_STDERR SERVER_KIND MINE_ASKED \
 	MINE_TIMES CUT_KEYS CUT_LEAST SANITIZER SANITIZED STAGE WRITE COMPILERS \
-	SUBMISSION SUBMISSIONS OUT PARTS GRADEBOOK CLASS_JOBS UPTO GUARD VERDICTS ISOLATION PAYLOAD_SEED
+	SUBMISSION SUBMISSIONS OUT PARTS GRADEBOOK CLASS_JOBS UPTO TO HEADERS GUARD VERDICTS ISOLATION PAYLOAD_SEED
 $(foreach word,$(WORDS),$(if $(filter environment,$(origin $(word))),\
 	$(eval override undefine $(word))))
 
@@ -21,29 +21,33 @@ quoted = '$(subst ','\'',$(1))'
 compiler := $(foreach word,CC CPPFLAGS CFLAGS LDFLAGS LDLIBS,\
 	$(if $(filter command,$(origin $(word))),$(word)=$(call quoted,$($(word)))))
 
-STEPS := step01_blocking step02_select step03_epoll step04_threadpool step05_final
-directory = $(filter step$(1)_%,$(STEPS))
+NAMES := step01_blocking step02_select step03_epoll step04_threadpool step05_final
+# A handout (make handout) does not have the sources of them all.
+STEPS := $(patsubst %/main.c,%,$(wildcard $(addsuffix /main.c,$(NAMES))))
+directory = $(filter step$(1)_%,$(NAMES))
+missing = $(if $(call directory,$(1)),$(if $(filter $(call directory,$(1)),$(STEPS)),,yes))
+not_here = @echo "the reference of step $(STEP) is not here; yours is judged by make check MINE=directory STEP=$(STEP)" >&2; exit 2
 # STEP=05.07 is a stage on the way from step 04 to step 05 (step05_final/stages).
 stage := $(patsubst 05.%,%,$(filter 05.%,$(STEP)))
-before = $(word $(shell expr $(1) - 1),$(STEPS))
+before = $(word $(shell expr $(1) - 1),$(NAMES))
 
 PORT ?= 8080
 HTTP_PORT ?= 8081
 
 # What a bare `make` does: builds, and says what comes next.
 first: all
-	@echo "The five servers are built. What to do first or next: make next. What else there is: make help."
+	@echo "The servers are built. What to do first or next: make next. What else there is: make help."
 
 all: $(STEPS) ## build the servers of all steps
 
 $(STEPS):
 	@$(MAKE) --no-print-directory -C $@ $(compiler)
 
-run: $(if $(STEP),,step05_final) ## run the final server: echo and HTTP (PORT=8080 HTTP_PORT=8081); STEP=05.07 [ARGS='-t 2']
+run: $(if $(STEP),,$(lastword $(STEPS))) ## run the final server: echo and HTTP (PORT=8080 HTTP_PORT=8081); STEP=05.07 [ARGS='-t 2']
 ifneq ($(STEP),)
 	@tests/stages/run '$(STEP)' $(PORT) $(HTTP_PORT) $(ARGS)
 else
-	@exec step05_final/server -p $(PORT) --http $(HTTP_PORT)
+	@exec $(lastword $(STEPS))/server -p $(PORT) $(if $(filter step05%,$(lastword $(STEPS))),--http $(HTTP_PORT))
 endif
 
 tools:
@@ -67,6 +71,8 @@ else ifneq ($(stage),)
 else ifneq ($(SERVER),)
 	@$(brief) CHECK_SERVER=$(call quoted,$(value SERVER)) CHECK_STEP='$(STEP)' \
 	    tests/run $(if $(STEP),step $(STEP),contract)
+else ifneq ($(call missing,$(STEP)),)
+	$(not_here)
 else ifneq ($(call directory,$(STEP)),)
 	@$(MAKE) -s -C $(call directory,$(STEP)) $(compiler)
 	@$(brief) CHECK_RERUN='make check STEP=$(STEP)' tests/run step $(STEP)
@@ -81,6 +87,8 @@ doctor: ## what this machine can do for the course: for you, and for a bug repor
 diff: ## what is new in a step: STEP=02 to STEP=05; in a stage: STEP=05.07
 ifneq ($(stage),)
 	@tests/stages/diff '$(stage)'
+else ifneq ($(call missing,$(STEP)),)
+	$(not_here)
 else ifneq ($(filter 02 03 04 05,$(STEP)),)
 	@tests/diff $(call before,$(STEP)) $(call directory,$(STEP))
 else
@@ -123,6 +131,9 @@ gradebook: all tools ## for instructors: a whole class, SUBMISSIONS=dir [PARTS='
 
 # Names of directories, as they were typed.
 told = $(foreach word,SUBMISSION SUBMISSIONS GRADEBOOK,$(if $($(word)),$(word)=$(call quoted,$(value $(word)))))
+
+handout: all ## for instructors: what students get, UPTO=03 or UPTO=05.07 [TO=file.tar.gz] [HEADERS=1]
+	@UPTO='$(UPTO)' $(if $(TO),TO=$(call quoted,$(value TO)) )HEADERS='$(HEADERS)' tests/grade/handout
 
 verify: tools ## prove the exercises: starters fail, solutions pass, wrong ones are rejected; EX=07
 	@tests/exercises/verify $(EX)
@@ -169,6 +180,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 .PHONY: first all $(STEPS) run tools test check doctor diff stages start next exercise hint reset hunt progress \
-	grade gradebook \
+	grade gradebook handout \
 	watch verify mutants wheats sanitize test-long test-more \
 	test-repeat bench count figure format clean help

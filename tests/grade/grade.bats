@@ -330,7 +330,7 @@ find /course /results /submission /tmp -name '*.patch' -o -name hints
 cat /course/step04*/pool.c /course/README.md /etc/shadow /proc/1/environ
 ls /course /course/exercises /course/exercises/.solutions /results /home /root $COURSE $SUB
 END
-    printf 'first: looked server\n\nlooked:\n\tsh look.sh >$@ 2>&-\n\t! test -s $@\n\ninclude Makefile\n' >"$SUB/01/GNUmakefile"
+    printf 'first: looked server\n\nlooked:\n\t-sh look.sh >$@ 2>/dev/null\n\t! test -s $@\n\ninclude Makefile\n' >"$SUB/01/GNUmakefile"
     grade OUT=csv
     item echo kept
     leaves_nothing
