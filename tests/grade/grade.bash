@@ -20,8 +20,10 @@
 #   user   (as anybody) a user namespace: the server runs as the same user as the tests, without
 #          any right; a hostile one may stop them, and what was not run earns nothing, but a
 #          forged result cannot be excluded
-#   none   neither is allowed here: the same limits of time, and no wall. Only for submissions
-#          that are trusted
+#   account (as root where namespaces are forbidden, as in most containers) another user, whose
+#          processes are ended afterwards; it shares the network, and what all users may read
+#   none   nothing of that is allowed here: the same limits of time, and no wall. Only for
+#          submissions that are trusted
 # shellcheck shell=bash
 
 GRADE_COURSE=$PLAIN_COURSE
@@ -47,6 +49,8 @@ isolation() {
     local spaces=(unshare --mount --net --ipc --uts --pid --fork --kill-child)
     if [[ $(id -u) == 0 ]] && "${spaces[@]}" true 2>/dev/null; then
         echo full
+    elif [[ $(id -u) == 0 ]]; then
+        echo account
     elif "${spaces[@]}" --user --map-root-user mount -t tmpfs none /mnt 2>/dev/null; then
         echo user
     else
@@ -187,21 +191,36 @@ end_grading() {
 run_part() {
     local part=$1 copy=$2 results=$3 what=step number=$1 user=''
     local spaces=(unshare --mount --net --ipc --uts --pid --fork --kill-child=KILL --propagation private)
+    local scratch status=0
     [[ $part != ex* ]] || what=exercise number=${part#ex}
     case $ISOLATION in
-        full) user=$((GRADE_USERS + ($$ * 16 + ${GRADE_SLOT:-0}) % GRADE_USERS_COUNT)) ;;
+        full | account) user=$((GRADE_USERS + ($$ * 16 + ${GRADE_SLOT:-0}) % GRADE_USERS_COUNT)) ;;
         user) spaces+=(--user --map-root-user) ;;
     esac
     mkdir -m 700 "$results/inside"
-    if [[ $ISOLATION == none ]]; then
-        mkdir "$results/tmp"
-        TMPDIR=$results/tmp PAYLOAD_SEED=$SEED run_alone timeout -k 10 "$GRADE_LIMIT_S" \
-            "$GRADE_TREE/tests/grade/judge" "$what" "$number" '' "$copy" "$results/inside"
+    if [[ $ISOLATION == none || $ISOLATION == account ]]; then
+        scratch=$(mktemp -d "$SCRATCH/tmp.XXXXXX") && chmod 711 "$SCRATCH" "$scratch" || return
+        TMPDIR=$scratch PAYLOAD_SEED=$SEED run_alone timeout -k 10 "$GRADE_LIMIT_S" \
+            "$GRADE_TREE/tests/grade/judge" "$what" "$number" "$user" "$copy" "$results/inside" || status=$?
+        [[ -z $user ]] || end_user "$user"
+        rm -rf "$scratch"
+        return $status
     else
         run_alone timeout -k 10 "$GRADE_LIMIT_S" "${spaces[@]}" "$GRADE_TREE/tests/grade/sandbox" "$GRADE_TREE" "$copy" \
             "$results/inside" PAYLOAD_SEED="$SEED" ${JOBS:+JOBS="$JOBS"} ${CC:+CC="$CC"} ${FILTER:+FILTER="$FILTER"} \
             /course/tests/grade/judge "$what" "$number" "$user" /submission /results
     fi >"$results/outside" 2>&1 </dev/null
+}
+
+# end_user USER: all of its processes; one that forks meanwhile is found in the next round.
+end_user() {
+    local round pids
+    for ((round = 0; round < 100; round++)); do
+        pids=$(ps -e -o uid= -o pid= -o stat= | awk -v user="$1" '$1 == user && $3 !~ /^Z/ { print $2 }')
+        [[ -n $pids ]] || return 0
+        # shellcheck disable=SC2086 # numbers
+        kill -KILL $pids 2>/dev/null
+    done
 }
 
 # grade_part PART DIRECTORY OUT: appends to OUT/grade.part.

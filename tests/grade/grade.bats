@@ -389,6 +389,18 @@ END
     item echo kept
     grade OUT=text ISOLATION=none
     [[ $output == *'isolation: NONE is allowed here'* ]]
+    [[ $(id -u) == 0 ]] || return 0
+    tests_now
+    does "$SUB/01" <<'END'
+    if (fork() == 0) {
+        setsid();
+        for (;;)
+            pause();
+    }
+END
+    grade OUT=csv ISOLATION=account
+    item echo kept
+    leaves_nothing
 }
 
 # ---- a class -----------------------------------------------------------------------
