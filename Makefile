@@ -135,6 +135,9 @@ told = $(foreach word,SUBMISSION SUBMISSIONS GRADEBOOK,$(if $($(word)),$(word)=$
 handout: all ## for instructors: what students get, UPTO=03 or UPTO=05.07 [TO=file.tar.gz] [HEADERS=1]
 	@UPTO='$(UPTO)' $(if $(TO),TO=$(call quoted,$(value TO)) )HEADERS='$(HEADERS)' tests/grade/handout
 
+gradescope autolab github: all tools ## for instructors: the grader for that platform, PARTS='03 ex12' [TO=file]
+	@PARTS='$(PARTS)' $(if $(TO),TO=$(call quoted,$(value TO)) )tests/grade/package $@
+
 verify: tools ## prove the exercises: starters fail, solutions pass, wrong ones are rejected; EX=07
 	@tests/exercises/verify $(EX)
 
@@ -177,9 +180,9 @@ clean: ## remove all that was built
 	rm -rf step*/build-* tests/mutants/work tests/wheats/work tests/stages/work
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z -]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 .PHONY: first all $(STEPS) run tools test check doctor diff stages start next exercise hint reset hunt progress \
-	grade gradebook handout \
+	grade gradebook handout gradescope autolab github \
 	watch verify mutants wheats sanitize test-long test-more \
 	test-repeat bench count figure format clean help

@@ -216,10 +216,11 @@ allowed_includes() {
         tests/bench/ablate tests/bench/count tests/bench/figure tests/bench/grow
         tests/bench/own-cost tests/bench/refresh tests/bench/run tests/bench/table)
     scripts+=(tests/stages/{unfold,fold,run,diff,start,list,matrix,sanitized,stages.bash})
+    scripts+=(tests/grade/{grade,gradebook,handout,judge,package,sandbox} tests/grade/*.bash)
     scripts+=(tests/exercises/{check,hint,hunt,list,mark,next,progress,reset,start,verify,watch} tests/exercises/*.bash)
     says_nothing shellcheck -x "${scripts[@]}"
     says_nothing shellcheck -x -s bats -e SC1091,SC2013,SC2016,SC2030,SC2031,SC2034,SC2153,SC2154,SC2314 \
-        tests/*.bats tests/fuzz/*.bats tests/stages/*.bats tests/exercises/*.bats exercises/*/test.bats step*/test.bats step05_final/stages/*/wall.bats
+        tests/*.bats tests/fuzz/*.bats tests/stages/*.bats tests/exercises/*.bats tests/grade/*.bats exercises/*/test.bats step*/test.bats step05_final/stages/*/wall.bats
 }
 
 # ---- the promises -----------------------------------------------------------------

@@ -63,7 +63,7 @@ isolation() {
 # even list the rest.
 lay_tree() {
     local to=$1
-    mkdir -p "$to" && (cd "$GRADE_COURSE" && tar -cf - --exclude='build*' --exclude=work --exclude=.solutions \
+    mkdir -p "$to" && (cd "$GRADE_COURSE" && tar -cf - --exclude=build --exclude='build-*' --exclude=work --exclude=.solutions \
         --exclude=.git --exclude='tests/bin/tmp*' Makefile README.md step0* exercises tests) | tar -xf - -C "$to" || return
     chmod -R go-rwx "$to" && find "$to" -type d -exec chmod 711 {} + || return
     chmod go+rx "$to"/tests/bin/* && chmod go+r "$to"/tests/*.bash
@@ -206,6 +206,7 @@ run_part() {
         rm -rf "$scratch"
         return $status
     else
+        # shellcheck disable=SC2031 # not changed in ours
         run_alone timeout -k 10 "$GRADE_LIMIT_S" "${spaces[@]}" "$GRADE_TREE/tests/grade/sandbox" "$GRADE_TREE" "$copy" \
             "$results/inside" PAYLOAD_SEED="$SEED" ${JOBS:+JOBS="$JOBS"} ${CC:+CC="$CC"} ${FILTER:+FILTER="$FILTER"} \
             /course/tests/grade/judge "$what" "$number" "$user" /submission /results

@@ -405,7 +405,7 @@ END
 
 # ---- a class -----------------------------------------------------------------------
 
-class() { run env SUBMISSIONS="$SUB" GRADEBOOK="$BATS_TEST_TMPDIR/book" PARTS=01 "$@" "$COURSE/tests/grade/gradebook"; }
+class() { run env SUBMISSIONS="$SUB" GRADEBOOK="$BATS_TEST_TMPDIR/book" PARTS=01 "$COURSE/tests/grade/gradebook"; }
 
 @test "a class: one table, a report each, who handed in the same; and who was graded is not again" {
     local name
