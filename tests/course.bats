@@ -503,3 +503,7 @@ stubs() {
     make -s diff STEP=03 | grep -q '^+.*epoll_wait'
     refute make -s diff STEP=01
 }
+
+@test "the table of wrong servers in tests/README.md is computed" {
+    diff -u <(sed -n '/^| step | wrong servers/,/^$/p' tests/README.md | sed '/^$/d') <(tests/mutants/scores)
+}

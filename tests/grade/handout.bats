@@ -55,7 +55,7 @@ unpack() {
     run make exercise EX=01
     [[ $status == 0 ]]
     run make help
-    [[ $output == *'make'*'' && $output != *'mutants'* && $output != *'gradebook'* ]]
+    [[ $output == *'doctor'* && $output != *'mutants'* && $output != *'gradebook'* ]]
     make -n test >/dev/null
 }
 
