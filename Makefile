@@ -11,7 +11,7 @@ WORDS := SERVER STEP FILTER MINE JOBS TRIES PORT HTTP_PORT BUILD CPPFLAGS CFLAGS
 	FAULT_BYTES WRAP_FAULT HOLDER LEAVE_MS STRUCK_AT WALLS ORDER TIMES LIMITS_LOG LOADED PACE \
 	SERVER_PID NOTES_CRASHES ABSENT USER_ID KEEP_STDERR SERVER_KIND MINE_ASKED \
 	MINE_TIMES CUT_KEYS CUT_LEAST SANITIZER SANITIZED STAGE WRITE COMPILERS \
-	SUBMISSION SUBMISSIONS OUT PARTS GRADEBOOK CLASS_JOBS UPTO TO HEADERS GUARD VERDICTS ISOLATION PAYLOAD_SEED
+	SUBMISSION SUBMISSIONS OUT PARTS VARIANTS EXS COUNT GRADEBOOK CLASS_JOBS UPTO TO HEADERS GUARD VERDICTS ISOLATION PAYLOAD_SEED
 $(foreach word,$(WORDS),$(if $(filter environment,$(origin $(word))),\
 	$(eval override undefine $(word))))
 
@@ -114,7 +114,7 @@ reset: ## begin an exercise anew, and keep what you had: EX=07
 	@$(if $(DIR),DIR=$(call quoted,$(value DIR)) )tests/exercises/reset '$(EX)'
 
 hunt: ## a server with a bug that you hunt: LEVEL=1 to LEVEL=3 [SEED=word]; make check EX=hunt judges
-	@tests/exercises/hunt '$(LEVEL)' '$(SEED)'
+	@$(if $(VARIANTS),VARIANTS=$(call quoted,$(abspath $(VARIANTS))) )tests/exercises/hunt '$(LEVEL)' '$(SEED)'
 
 progress: ## what you have built and solved, with hints and time
 	@tests/exercises/progress
@@ -130,13 +130,17 @@ gradebook: all tools ## for instructors: a whole class, SUBMISSIONS=dir [PARTS='
 	@$(told) PARTS='$(PARTS)' SEED='$(SEED)' $(if $(CLASS_JOBS),CLASS_JOBS='$(CLASS_JOBS)' )tests/grade/gradebook
 
 # Names of directories, as they were typed.
-told = $(foreach word,SUBMISSION SUBMISSIONS GRADEBOOK,$(if $($(word)),$(word)=$(call quoted,$(value $(word)))))
+told = $(foreach word,SUBMISSION SUBMISSIONS GRADEBOOK VARIANTS,$(if $($(word)),$(word)=$(call quoted,$(value $(word)))))
 
 handout: all ## for instructors: what students get, UPTO=03 or UPTO=05.07 [TO=file.tar.gz] [HEADERS=1]
 	@UPTO='$(UPTO)' $(if $(TO),TO=$(call quoted,$(value TO)) )HEADERS='$(HEADERS)' tests/grade/handout
 
 gradescope autolab github: all tools ## for instructors: the grader for that platform, PARTS='03 ex12' [TO=file]
 	@PARTS='$(PARTS)' $(if $(TO),TO=$(call quoted,$(value TO)) )tests/grade/package $@
+
+variants: all tools ## for instructors: wrong servers of your own, SEED=word [STEPS='03'] [EXS='05'] [COUNT=4] [TO=work/variants]
+	@SEED='$(SEED)' $(if $(filter command,$(origin STEPS)),STEPS='$(STEPS)') $(if $(filter command,$(origin EXS)),EXS='$(EXS)') \
+	    $(if $(COUNT),COUNT='$(COUNT)') $(if $(TO),TO=$(call quoted,$(value TO))) tests/grade/variants
 
 verify: tools ## prove the exercises: starters fail, solutions pass, wrong ones are rejected; EX=07
 	@tests/exercises/verify $(EX)
@@ -183,6 +187,6 @@ help: ## this list
 	@sed -n 's/^\([a-z -]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 .PHONY: first all $(STEPS) run tools test check doctor diff stages start next exercise hint reset hunt progress \
-	grade gradebook handout gradescope autolab github \
+	grade gradebook handout gradescope autolab github variants \
 	watch verify mutants wheats sanitize test-long test-more \
 	test-repeat bench count figure format clean help

@@ -216,7 +216,7 @@ allowed_includes() {
         tests/bench/ablate tests/bench/count tests/bench/figure tests/bench/grow
         tests/bench/own-cost tests/bench/refresh tests/bench/run tests/bench/table)
     scripts+=(tests/stages/{unfold,fold,run,diff,start,list,matrix,sanitized,stages.bash})
-    scripts+=(tests/grade/{grade,gradebook,handout,judge,package,sandbox} tests/grade/*.bash)
+    scripts+=(tests/grade/{disguise,grade,gradebook,handout,judge,package,sandbox,variants} tests/grade/*.bash)
     scripts+=(tests/exercises/{check,hint,hunt,list,mark,next,progress,reset,start,verify,watch} tests/exercises/*.bash)
     says_nothing shellcheck -x "${scripts[@]}"
     says_nothing shellcheck -x -s bats -e SC1091,SC2013,SC2016,SC2030,SC2031,SC2034,SC2153,SC2154,SC2314 \

@@ -79,6 +79,11 @@ prepare_grading() {
     : "${ISOLATION:=$(isolation)}"
     GRADE_TREE=$SCRATCH/tree
     lay_tree "$GRADE_TREE" || cannot "the tests cannot be copied to $SCRATCH"
+    if [[ -n ${VARIANTS-} ]]; then
+        compgen -G "$VARIANTS/servers.*" >/dev/null || cannot "VARIANTS=$VARIANTS holds no servers.NN: make variants"
+        mkdir -m 711 "$GRADE_TREE/tests/variants" && cp "$VARIANTS"/* "$GRADE_TREE/tests/variants" &&
+            chmod 600 "$GRADE_TREE"/tests/variants/* || cannot "VARIANTS=$VARIANTS cannot be read"
+    fi
     : "${SEED:=$((RANDOM * 32768 + RANDOM))}"
     [[ $SEED =~ ^[0-9]{1,12}$ ]] || cannot "SEED is a number of up to twelve digits, not $SEED"
 }
@@ -163,7 +168,7 @@ hand_over() {
             printf '%q is neither a file nor a directory, and was left out\n' "$file"
         fi
     done < <(cd "$from" && find . -mindepth 1 \( -name .git -prune \) -o -print0)
-    chmod -R u+rwX,go-w "$to"
+    chmod -R u+rwX,go+rX,go-w "$to"
 }
 
 # run_alone COMMAND...: in the background, so that Ctrl-C is heard at once.

@@ -130,6 +130,9 @@ failed,.,exercise 05,the wrong servers are rejected,4 of 8 wrong servers rejecte
     points "$asked" 'failed,.,exercise 05,correct servers are accepted,no
 failed,.,exercise 05,the wrong servers are rejected,4 of 8 wrong servers rejected' ex05
     says 'part,ex05,d,0,8,'
+    points "$asked" 'failed,.,exercise 05,correct servers are accepted,no
+passed,.,exercise 05,the wrong servers are rejected,' ex05
+    says 'part,ex05,d,0,8,'
 }
 
 # ---- forms -------------------------------------------------------------------------

@@ -95,6 +95,69 @@ unpack() {
     [[ $status == 2 && $output == *'does not end in .tar.gz'* ]]
 }
 
+# ---- variants ----------------------------------------------------------------------
+
+@test "a disguised server has no comment, other names, the same lines, and keeps its promises" {
+    local directory=$BATS_TEST_TMPDIR/d file
+    mkdir "$directory"
+    cp "$COURSE"/step04_*/*.[ch] "$COURSE"/step04_*/Makefile "$directory"
+    "$COURSE/tests/grade/disguise" "$directory" ada
+    refute grep -nE '/\*|\*/|take_task' "$directory"/*.[ch]
+    for file in "$directory"/*.[ch]; do
+        [[ $(wc -l <"$file") == "$(wc -l <"$COURSE"/step04_threadpool/"${file##*/}")" ]]
+    done
+    make -s -C "$directory"
+    SERVER=$directory/server
+    start_server
+    probe 'open a' 'echo a "hello\n"'
+    stop_server
+    # Another word, other names.
+    cp "$directory/pool.c" "$BATS_TEST_TMPDIR/ada.c"
+    cp "$COURSE"/step04_*/*.[ch] "$directory"
+    "$COURSE/tests/grade/disguise" "$directory" bob
+    refute cmp -s "$directory/pool.c" "$BATS_TEST_TMPDIR/ada.c"
+}
+
+@test "variants are proven, the same for the same seed, and hidden in a hunt" {
+    local to=$BATS_TEST_TMPDIR/v
+    run env SEED=ada STEPS=01 EXS='' COUNT=1 TO="$to" "$COURSE/tests/grade/variants"
+    [[ $status == 0 && $output == *': 1 wrong servers' ]]
+    grep -q '^# killed-by: ' "$to/01_variant1.patch"
+    run env SEED=ada STEPS=01 EXS='' COUNT=1 TO="$to.again" "$COURSE/tests/grade/variants"
+    diff -r "$to" "$to.again"
+    export WORK_DIR=$BATS_TEST_TMPDIR/work
+    VARIANTS=$to "$COURSE/tests/exercises/hunt" 1 bob >/dev/null
+    refute grep -q '/\*' "$WORK_DIR/hunt/main.c"
+    make -s -C "$WORK_DIR/hunt"
+    run env VARIANTS="$to" "$COURSE/tests/exercises/hunt" reveal
+    [[ $output == *"$(sed -n '1s/^# bug: //p' "$to/01_variant1.patch")"* ]]
+}
+
+@test "tests that a student writes are graded by variants, where there are some" {
+    local to=$BATS_TEST_TMPDIR/v
+    mkdir -p "$to" "$BATS_TEST_TMPDIR/sub"
+    # One that the student's test below does not see, and one that it does.
+    cp "$COURSE/tests/mutants/01_strlen.patch" "$to/01_own1.patch"
+    cp "$COURSE/tests/mutants/01_chatty.patch" "$to/01_own2.patch"
+    printf 'wrong %s\n' 01_own1 01_own2 >"$to/servers.05"
+    cp -R "$COURSE/exercises/05_a_test_for_the_echo/starter" "$BATS_TEST_TMPDIR/sub/05_a_test_for_the_echo"
+    printf '%s\n' 'load "$COURSE/tests/lib.bash"' '@test "a shorter one" {' '    start_server' \
+        "    probe 'open a' 'echo a \"a long message\\n\"' 'echo a \"x\"' 'silent a'" '    stop_server' '}' \
+        >"$BATS_TEST_TMPDIR/sub/05_a_test_for_the_echo/student.bats"
+    run env SUBMISSION="$BATS_TEST_TMPDIR/sub" OUT=text VARIANTS="$to" "$COURSE/tests/grade/grade"
+    [[ $output == *'1 of 2 wrong servers rejected'* ]] || { echo "$output"; return 1; }
+    [[ $output == *'the wrong servers are rejected: broken, 3 of 6'* ]]
+}
+
+@test "variants are asked for by a seed, steps and exercises, and say which there are" {
+    run "$COURSE/tests/grade/variants"
+    [[ $status == 2 && $output == *'SEED is a word'* ]]
+    run env SEED=a STEPS=06 "$COURSE/tests/grade/variants"
+    [[ $status == 2 && $output == *'STEPS are 01 to 05'* ]]
+    run env SEED=a EXS=01 "$COURSE/tests/grade/variants"
+    [[ $status == 2 && $output == *'exercises of the kind test: 05 15'* ]]
+}
+
 # ---- platforms ---------------------------------------------------------------------
 
 # prepared DIRECTORY: the course in it as if its setup had run, which takes a minute.

@@ -99,10 +99,12 @@ function judge(key,    i, each, worst) {
 
 # A student's tests that reject six of eight wrong servers, and no correct one.
 function share(key,    words) {
+    # Who rejects correct servers, rejects wrong ones for nothing.
+    if (is_exercise() && key ~ /wrong server/ && !accepts_all()) return 0
     if (state[key] == "kept") return 1
     if (!is_exercise() || !match(reason[key], /[0-9]+ of [0-9]+ wrong servers rejected/)) return 0
     split(substr(reason[key], RSTART, RLENGTH), words, " ")
-    return accepts_all() ? words[1] / words[3] : 0
+    return words[1] / words[3]
 }
 
 function accepts_all(    i) {

@@ -5,9 +5,9 @@
  *                                  does not, or a thread cannot run then.
  *   interleave --all MODEL         in every order. 0: none fails. 1: one does.
  *   interleave --all --show MODEL  and shows the shortest: the answer to an exercise
- *   interleave --all --reached MODEL   and names, if none fails, each step that runs in
- *                                  some order: THREAD: STEP. A step that never runs is not
- *                                  listed: an assertion there proves nothing.
+ *   interleave --all --reached MODEL   if none fails, names each step that runs in some
+ *                                  order, as THREAD: STEP. An assertion that is not among
+ *                                  them proves nothing.
  *
  * Bad input is status 2. A model is a text, in which # begins a comment:
  *
@@ -944,7 +944,7 @@ static int thread_called(const char *name)
     bad("there is no thread %s", name);
 }
 
-/* NULL: the step may be taken so. Else why not. woken is -1 if no second name was given. */
+/* NULL: the step may be taken so. Else why not. woken is -1 without a second name. */
 static const char *wrong_choice(const struct state *state, int thread, int woken)
 {
     static char why[LINE_SIZE + 64];

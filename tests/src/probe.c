@@ -2200,8 +2200,8 @@ static int read_limit(struct rlimit *limit)
     return result;
 }
 
-/* prlimit(2) of the server. It may run as another user (src/guard.c); where we are root, but
- * without CAP_SYS_RESOURCE, as in most containers, only that user may do it. */
+/* prlimit(2) of the server. It may run as another user (src/guard.c); where we are root,
+ * but without CAP_SYS_RESOURCE, as in most containers, only that user may do it. */
 static int server_limit(const struct rlimit *set, struct rlimit *old)
 {
     struct stat owner;

@@ -53,8 +53,8 @@ static uint64_t random_word(uint64_t seed, uint64_t index)
     return z ^ (z >> 31);
 }
 
-/* $PAYLOAD_SEED: other bytes in another run, so that no server can know them. A grader sets
- * it, and prints it, for the run to be repeated. */
+/* $PAYLOAD_SEED: other bytes in another run, so that no server can know them. A grader
+ * sets it, and prints it, for the run to be repeated. */
 static uint64_t payload_seed(void)
 {
     static uint64_t seed;
