@@ -138,7 +138,7 @@ unpack() {
     mkdir -p "$to" "$BATS_TEST_TMPDIR/sub"
     # One that the student's test below does not see, and one that it does.
     cp "$COURSE/tests/mutants/01_strlen.patch" "$to/01_own1.patch"
-    cp "$COURSE/tests/mutants/01_chatty.patch" "$to/01_own2.patch"
+    cp "$COURSE/tests/mutants/01_whole_buffer.patch" "$to/01_own2.patch"
     printf 'wrong %s\n' 01_own1 01_own2 >"$to/servers.05"
     cp -R "$COURSE/exercises/05_a_test_for_the_echo/starter" "$BATS_TEST_TMPDIR/sub/05_a_test_for_the_echo"
     printf '%s\n' 'load "$COURSE/tests/lib.bash"' '@test "a shorter one" {' '    start_server' \
