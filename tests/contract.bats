@@ -819,6 +819,7 @@ expect_refusal() {
     about "ended the server while a client was connected, started it again on the same port" \
         "the old connection is in TIME_WAIT on this port; SO_REUSEADDR before bind allows it" \
         "$HERE, \"The socket\""
+    because ended "$ABOUT_WHY"
     start_server
     # shellcheck disable=SC2153 # start_server sets it
     local same_port=$PORT

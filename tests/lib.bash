@@ -134,7 +134,7 @@ about() {
 }
 
 # because KINDS WHY: more likely than the WHY of `about` if the client sees a failure of one of
-# these kinds (src/probe.c lists them).
+# these kinds (src/probe.c lists them); `ended`: if the server ends at its start.
 because() {
     local kind
     for kind in $1; do BECAUSE[$kind]=$2; done
@@ -424,7 +424,7 @@ start_and_read_line() {
         ABOUT_READ='README.md, "The contract"'
     else
         saw="it ended without that line"
-        ABOUT_WHY='it ended at the start; what it said on stderr stands below'
+        ABOUT_WHY=${BECAUSE[ended]-it ended at the start; what it said on stderr stands below}
     fi
     report "$saw" 'the line "listening on ADDRESS:PORT" on stdout within'"\
  $((limit * SLOWNESS / 1000)) s"
