@@ -11,7 +11,8 @@ WORDS := SERVER STEP FILTER MINE JOBS TRIES PORT HTTP_PORT BUILD CPPFLAGS CFLAGS
 	FAULT_BYTES WRAP_FAULT HOLDER LEAVE_MS STRUCK_AT WALLS ORDER TIMES LIMITS_LOG LOADED PACE \
 	SERVER_PID NOTES_CRASHES ABSENT USER_ID KEEP_STDERR SERVER_KIND MINE_ASKED \
 	MINE_TIMES CUT_KEYS CUT_LEAST SANITIZER SANITIZED STAGE WRITE COMPILERS \
-	SUBMISSION SUBMISSIONS OUT PARTS VARIANTS EXS COUNT GRADEBOOK CLASS_JOBS UPTO TO HEADERS GUARD VERDICTS ISOLATION PAYLOAD_SEED
+	SUBMISSION SUBMISSIONS OUT PARTS VARIANTS EXS FOR COUNT GRADEBOOK CLASS_JOBS UPTO TO HEADERS GUARD VERDICTS ISOLATION PAYLOAD_SEED \
+	GRADE_LIMIT_S GRADE_SLOT GRADE_USERS AUTOGRADER SANDBOX_ROOM MINE_SHOWN
 $(foreach word,$(WORDS),$(if $(filter environment,$(origin $(word))),\
 	$(eval override undefine $(word))))
 
@@ -138,8 +139,8 @@ handout: all ## for instructors: what students get, UPTO=03 or UPTO=05.07 [TO=fi
 gradescope autolab github: all tools ## for instructors: the grader for that platform, PARTS='03 ex12' [TO=file]
 	@PARTS='$(PARTS)' $(if $(TO),TO=$(call quoted,$(value TO)) )tests/grade/package $@
 
-variants: all tools ## for instructors: wrong servers of your own, SEED=word [STEPS='03'] [EXS='05'] [COUNT=4] [TO=work/variants]
-	@SEED='$(SEED)' $(if $(filter command,$(origin STEPS)),STEPS='$(STEPS)') $(if $(filter command,$(origin EXS)),EXS='$(EXS)') \
+variants: all tools ## for instructors: wrong servers of your own, SEED=word [FOR='03'] [EXS='05'] [COUNT=4] [TO=work/variants]
+	@SEED='$(SEED)' $(if $(filter command,$(origin FOR)),FOR='$(FOR)') $(if $(filter command,$(origin EXS)),EXS='$(EXS)') \
 	    $(if $(COUNT),COUNT='$(COUNT)') $(if $(TO),TO=$(call quoted,$(value TO))) tests/grade/variants
 
 verify: tools ## prove the exercises: starters fail, solutions pass, wrong ones are rejected; EX=07

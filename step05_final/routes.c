@@ -25,7 +25,7 @@ static void answer_index(const struct request *request, struct answer *answer)
         process(buf_bytes(&answer->owned), buf_len(&answer->owned));
 }
 
-/* The body goes back from where it came to: nothing is copied. */
+/* The body goes back from where it came to. */
 static void answer_echo(const struct request *request, struct answer *answer)
 {
     process(request->body, request->body_len);

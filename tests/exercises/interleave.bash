@@ -2,7 +2,7 @@
 #
 # The starter's model is that of the course, whatever the student made of a copy. In it, each line
 # marked `# keep` is the work that the hand-over is there for: a mended model still does it.
-# shellcheck shell=bash disable=SC2154 # EXERCISE is told by tests/run, MODEL by the test
+# shellcheck shell=bash disable=SC2153,SC2154 # EXERCISE is told by tests/run, MODEL by the test
 
 # steps_of: the lines of a model, each behind the thread that it stands in, without comments and
 # with one space where there are several.

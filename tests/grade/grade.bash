@@ -39,7 +39,7 @@ GRADE_SIZE_MAX=$((64 << 10))         # KiB
 # Users that nobody else has (systemd hands them out, but only to services that ask for one). How many
 # processes a user may have is counted for all of its processes, so two graders at a time do not
 # share one.
-GRADE_USERS=61184
+: "${GRADE_USERS:=61184}"
 GRADE_USERS_COUNT=4336
 
 # ---- before -----------------------------------------------------------------------
@@ -69,6 +69,29 @@ lay_tree() {
     chmod go+rx "$to"/tests/bin/* && chmod go+r "$to"/tests/*.bash
 }
 
+# everybody_enters DIRECTORY: all that stand above it can be passed by any user.
+everybody_enters() {
+    local place=${1%/*}
+    while [[ -n $place ]]; do
+        (($(stat -c '0%a & 1' "$place"))) || return 1
+        place=${place%/*}
+    done
+}
+
+# move_scratch: without a file system of its own the other user needs a way to the tests and the copies.
+move_scratch() {
+    local place
+    ! everybody_enters "$SCRATCH" || return 0
+    for place in /tmp /var/tmp /dev/shm; do
+        if [[ -w $place ]] && everybody_enters "$place/x"; then
+            BESIDE=$SCRATCH # what unsettle removes besides
+            SCRATCH=$(mktemp -d "$place/course.XXXXXX") && export TMPDIR=$SCRATCH
+            return
+        fi
+    done
+    return 1
+}
+
 prepare_grading() {
     local tool
     for tool in bats make "${CC:-cc}"; do
@@ -77,12 +100,14 @@ prepare_grading() {
     [[ -x $GRADE_COURSE/tests/bin/guard && -x $GRADE_COURSE/step05_final/server ]] ||
         cannot "the servers and tools are not built: make all tools"
     : "${ISOLATION:=$(isolation)}"
+    [[ $ISOLATION != account ]] || move_scratch || cannot "no directory for temporary files that another user can enter"
     GRADE_TREE=$SCRATCH/tree
     lay_tree "$GRADE_TREE" || cannot "the tests cannot be copied to $SCRATCH"
     if [[ -n ${VARIANTS-} ]]; then
         compgen -G "$VARIANTS/servers.*" >/dev/null || cannot "VARIANTS=$VARIANTS holds no servers.NN: make variants"
-        mkdir -m 711 "$GRADE_TREE/tests/variants" && cp "$VARIANTS"/* "$GRADE_TREE/tests/variants" &&
-            chmod 600 "$GRADE_TREE"/tests/variants/* || cannot "VARIANTS=$VARIANTS cannot be read"
+        mkdir -m 711 "$GRADE_TREE/tests/variants"
+        cp "$VARIANTS"/* "$GRADE_TREE/tests/variants" || cannot "VARIANTS=$VARIANTS cannot be read"
+        chmod 600 "$GRADE_TREE"/tests/variants/*
     fi
     : "${SEED:=$((RANDOM * 32768 + RANDOM))}"
     [[ $SEED =~ ^[0-9]{1,12}$ ]] || cannot "SEED is a number of up to twelve digits, not $SEED"

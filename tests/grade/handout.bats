@@ -120,10 +120,10 @@ unpack() {
 
 @test "variants are proven, the same for the same seed, and hidden in a hunt" {
     local to=$BATS_TEST_TMPDIR/v
-    run env SEED=ada STEPS=01 EXS='' COUNT=1 TO="$to" "$COURSE/tests/grade/variants"
+    run env SEED=ada FOR=01 EXS='' COUNT=1 TO="$to" "$COURSE/tests/grade/variants"
     [[ $status == 0 && $output == *': 1 wrong servers' ]]
     grep -q '^# killed-by: ' "$to/01_variant1.patch"
-    run env SEED=ada STEPS=01 EXS='' COUNT=1 TO="$to.again" "$COURSE/tests/grade/variants"
+    run env SEED=ada FOR=01 EXS='' COUNT=1 TO="$to.again" "$COURSE/tests/grade/variants"
     diff -r "$to" "$to.again"
     export WORK_DIR=$BATS_TEST_TMPDIR/work
     VARIANTS=$to "$COURSE/tests/exercises/hunt" 1 bob >/dev/null
@@ -152,8 +152,8 @@ unpack() {
 @test "variants are asked for by a seed, steps and exercises, and say which there are" {
     run "$COURSE/tests/grade/variants"
     [[ $status == 2 && $output == *'SEED is a word'* ]]
-    run env SEED=a STEPS=06 "$COURSE/tests/grade/variants"
-    [[ $status == 2 && $output == *'STEPS are 01 to 05'* ]]
+    run env SEED=a FOR=06 "$COURSE/tests/grade/variants"
+    [[ $status == 2 && $output == *'FOR names steps, 01 to 05'* ]]
     run env SEED=a EXS=01 "$COURSE/tests/grade/variants"
     [[ $status == 2 && $output == *'exercises of the kind test: 05 15'* ]]
 }

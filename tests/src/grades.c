@@ -444,7 +444,7 @@ static void write_text(void)
         : strcmp(grade.isolation, "user") == 0
             ? "a user namespace (the server ran as the same user as the tests; as root "
               "it would not)"
-            : strcmp(grade.isolation, "account") == 0
+        : strcmp(grade.isolation, "account") == 0
             ? "another user, but no namespaces, which are not allowed here"
             : "NONE is allowed here: trust this grade as far as you trust the "
               "submission");
