@@ -606,9 +606,23 @@ static void set_option(int fd, int level, int name, int value)
         script_wrong("setsockopt: %s", strerror(errno));
 }
 
+/* Binds the client to an address of its own: all of 127.0.0.0/8 is this machine. The port
+ * is picked at the connect, so that one can be used for many addresses (ip(7)). */
+static void bind_to(int fd, const char *text)
+{
+    struct sockaddr_in own = {.sin_family = AF_INET};
+
+    if (inet_pton(AF_INET, text, &own.sin_addr) != 1)
+        script_wrong("from=%s is no IPv4 address", text);
+    set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    if (bind(fd, (const struct sockaddr *)&own, sizeof own) < 0)
+        script_wrong("from=%s: %s", text, strerror(errno));
+}
+
 /* A connect that has begun; poll for POLLOUT tells when it is done. */
 static int begin_connect(const struct command *command)
 {
+    const char *from = option(command, "from");
     size_t rcvbuf = size_option(command, "rcvbuf", 0);
     size_t sndbuf = size_option(command, "sndbuf", 0);
     size_t mss = size_option(command, "mss", 0);
@@ -624,6 +638,8 @@ static int begin_connect(const struct command *command)
         set_option(fd, SOL_SOCKET, SO_SNDBUF, (int)sndbuf);
     if (mss) /* binds the server's side, too: it gets by with small buffers, soon full */
         set_option(fd, IPPROTO_TCP, TCP_MAXSEG, (int)mss);
+    if (from)
+        bind_to(fd, from);
     if (connect(fd, (const struct sockaddr *)&probe.address, probe.address_len) < 0 &&
         errno != EINPROGRESS) {
         if (errno == EADDRNOTAVAIL)
@@ -2301,8 +2317,8 @@ static const struct verb {
     int words_max; /* with the verb itself */
     void (*run)(const struct command *command);
 } verbs[] = {
-    /* NAME or NAME*COUNT [rcvbuf=SIZE] [sndbuf=SIZE] [mss=SIZE] */
-    {"open", 5, do_open},
+    /* NAME or NAME*COUNT [rcvbuf=SIZE] [sndbuf=SIZE] [mss=SIZE] [from=ADDRESS] */
+    {"open", 6, do_open},
     /* [soon]: nobody may listen there; or not for long any more */
     {"refused", 2, do_refused},
     /* NAME TEXT */
