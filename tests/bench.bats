@@ -167,6 +167,22 @@ bench() {
     refute grep -q ',mine,' "$SCRATCH/csv"
 }
 
+@test "io_uring takes part where the kernel has it, and is named where not" {
+    local why
+    bench ONLY=echo64 AMONG="step03 io_uring"
+    if why=$("$TOOLS/uring"); then
+        grep -q '^1,echo64,io_uring,' "$SCRATCH/csv"
+    else
+        grep -qF "io_uring: this kernel refuses it: $why; skipped" "$SCRATCH/err"
+    fi
+    bench ONLY=echo64 AMONG=step03
+    refute grep -q io_uring "$SCRATCH/csv" "$SCRATCH/err"
+    bench ONLY=echo64 AMONG="step03 io_uring" "$TOOLS/forbid" io_uring_setup
+    grep -q '^io_uring: this kernel refuses it: .*; skipped$' "$SCRATCH/err"
+    grep -q '^1,echo64,step03,' "$SCRATCH/csv"
+    refute grep -q io_uring "$SCRATCH/csv"
+}
+
 @test "a competitor that does not come up is named and left out" {
     bench ONLY=echo64 AMONG=step03 WITH="gone=./no-such-server {port}; lame=sleep 1{port}; fine=step05_final/server -p {port}"
     grep -q '^gone: .*no-such-server.*skipped$' "$SCRATCH/err"

@@ -33,9 +33,10 @@
  * then, by wrap_fault.c and preload_heap.c, what was taken and given back; then, by
  * preload_count.c, how many threads are in a call that only waits for time to pass, and
  * by preload_clock.c, how many limits it shortened; then, by preload_count.c, how often a
- * thread that may wait for work was told that there is some. No futex: a mutex or a
- * condition variable reaches it by an inline system call of libc, which no preloaded
- * function sees. `perf stat -e 'syscalls:sys_enter_futex'` does. */
+ * thread that may wait for work was told that there is some, and how many calls were made
+ * by number (syscall(2)), as io_uring_enter is. No futex: a mutex or a condition variable
+ * reaches it by an inline system call of libc, which no preloaded function sees.
+ * `perf stat -e 'syscalls:sys_enter_futex'` does. */
 /* One line for each kind of call. */
 /* clang-format off */
 #define COUNTS_LIST(X)                                                                   \
@@ -48,7 +49,7 @@
     X(injected_sleep) X(injected_malloc) X(injected_other) X(allocations)                \
     X(blocking_though_asked)                                                             \
     X(blocks_taken) X(blocks_freed) X(fds_opened) X(fds_closed)                          \
-    X(bytes_taken) X(bytes_freed) X(sleeping) X(shortened) X(wakes)
+    X(bytes_taken) X(bytes_freed) X(sleeping) X(shortened) X(wakes) X(syscall)
 /* clang-format on */
 
 #define COUNTS_ENUM(name) COUNT_##name,

@@ -3,7 +3,8 @@
  *
  *     forbid CALL[,CALL...] COMMAND [ARGUMENT...]
  *
- * The calls that it knows are those of the table below. What it forbids stays forbidden
+ * The calls that it knows are those of the table below; one that this machine has not is
+ * not in it. What it forbids stays forbidden
  * to all that the command starts (seccomp(2)).
  */
 #include <errno.h>
@@ -27,6 +28,23 @@ static const struct {
     {"perf_event_open", SYS_perf_event_open},
     {"close_range", SYS_close_range},
     {"sched_setscheduler", SYS_sched_setscheduler},
+    {"io_uring_setup", SYS_io_uring_setup},
+    {"epoll_create1", SYS_epoll_create1},
+    {"epoll_pwait", SYS_epoll_pwait},
+    {"ppoll", SYS_ppoll},
+    {"pselect6", SYS_pselect6},
+    {"accept", SYS_accept},
+    {"accept4", SYS_accept4},
+    {"recvfrom", SYS_recvfrom},
+    {"recvmsg", SYS_recvmsg},
+    {"sendto", SYS_sendto},
+    {"sendmsg", SYS_sendmsg},
+#ifdef SYS_epoll_wait /* younger machines do without these */
+    {"epoll_create", SYS_epoll_create},
+    {"epoll_wait", SYS_epoll_wait},
+    {"poll", SYS_poll},
+    {"select", SYS_select},
+#endif
 };
 
 static int number_of(const char *name)

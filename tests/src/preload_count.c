@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdarg.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -156,6 +157,22 @@ SLEEPING(unsigned, sleep, (unsigned seconds), (seconds))
 WAKING(pthread_cond_signal, (pthread_cond_t * condition), (condition))
 WAKING(pthread_cond_broadcast, (pthread_cond_t * condition), (condition))
 WAKING(sem_post, (sem_t * semaphore), (semaphore))
+
+/* A call has at most six arguments; those that it does not have are not looked at. */
+long syscall(long number, ...)
+{
+    static function *_Atomic known;
+    long argument[6];
+    va_list list;
+
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        argument[i] = va_arg(list, long);
+    va_end(list);
+    counts_add(counts, COUNT_syscall, 1);
+    return ((long (*)(long, ...))next(&known, "syscall"))(number, argument[0],
+        argument[1], argument[2], argument[3], argument[4], argument[5]);
+}
 
 COUNTED(int, close, (int fd), (fd))
 COUNTED(int, shutdown, (int fd, int how), (fd, how))
