@@ -84,7 +84,8 @@ move_scratch() {
     ! everybody_enters "$SCRATCH" || return 0
     for place in /tmp /var/tmp /dev/shm; do
         if [[ -w $place ]] && everybody_enters "$place/x"; then
-            BESIDE=$SCRATCH # what unsettle removes besides
+            # shellcheck disable=SC2034 # for unsettle, which removes it, too
+            BESIDE=$SCRATCH
             SCRATCH=$(mktemp -d "$place/course.XXXXXX") && export TMPDIR=$SCRATCH
             return
         fi
