@@ -132,7 +132,7 @@ expect_stdout() {
         end_server
     else
         # Another server may be there; then the message says where.
-        TRIED_STATUS=0 TRIED_OUT=$(<"$SERVER_OUT") TRIED_ERR=$(<"$SERVER_ERR")
+        TRIED_STATUS=0 TRIED_OUT=$(some_of "$SERVER_OUT") TRIED_ERR=$(some_of "$SERVER_ERR")
         wait "$SERVER_PID" 2>/dev/null || TRIED_STATUS=$?
         expect_refusal 1 8080
         expect_refusal 1 127.0.0.1

@@ -413,7 +413,7 @@ start_with_fault() {
             ;;
         1) return 1 ;;
         2)
-            [[ $(<"$SERVER_ERR") == *@("$reason"|"${theirs:-$reason}"|"$call")* ]] ||
+            [[ $(some_of "$SERVER_ERR") == *@("$reason"|"${theirs:-$reason}"|"$call")* ]] ||
                 report "stderr does not tell what failed" \
                     "\"$reason\" (strerror(errno)) or \"$call\" in the message"
             ;;

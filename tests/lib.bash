@@ -66,6 +66,10 @@ now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
 # elapsed_ms SINCE: milliseconds since `SINCE=$(now_ms)`.
 elapsed_ms() { echo $(($(now_ms) - $1)); }
 
+# some_of FILE: its beginning. A server that prints without end has said enough, and bash is slow
+# with patterns in long texts.
+some_of() { head -c 65536 "$1" | tr -d '\0'; }
+
 # refute COMMAND...: fails if it succeeds. A bare `! command` never fails a test: the
 # shell does not count it as an error.
 refute() {
@@ -442,7 +446,7 @@ run_server() {
     timeout -k 1 $((TRY_LIMIT_S * SLOWNESS)) "${COMMAND[@]}" \
         </dev/null >"$SERVER_OUT" 2>"$SERVER_ERR" 3>&- 4>&- || TRIED_STATUS=$?
     # shellcheck disable=SC2034 # for the tests
-    TRIED_OUT=$(<"$SERVER_OUT") TRIED_ERR=$(<"$SERVER_ERR")
+    TRIED_OUT=$(some_of "$SERVER_OUT") TRIED_ERR=$(some_of "$SERVER_ERR")
     if ((TRIED_STATUS == 124 || TRIED_STATUS == 137)); then
         report "it still ran after $((TRY_LIMIT_S * SLOWNESS)) s" "it ends at once"
     fi
