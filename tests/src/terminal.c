@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int main(int argc, char *argv[])
@@ -19,6 +20,8 @@ int main(int argc, char *argv[])
         perror("terminal");
         return 125;
     }
+    /* The server may run as another user than we do (guard.c), and opens it once more. */
+    chmod(ptsname(master), 0666);
     int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
     if (terminal < 0 || dup2(terminal, STDERR_FILENO) < 0) {
         perror("terminal");
