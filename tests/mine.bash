@@ -5,7 +5,8 @@
 #   declare_findings [NN]  what the sanitizers and valgrind find, alone
 #
 # Told by the environment: CHECK_MINE is the directory, CC the compiler, if it was chosen.
-# MINE_SHOWN is another name for it, in what is said to the student. MINE_ASKED=traffic asks the instrumented builds nothing but mine/traffic.bats.
+# MINE_SHOWN is another name for it, in what is said to the student. MINE_ASKED=traffic asks the
+# instrumented builds nothing but mine/traffic.bats.
 #
 # Nothing is written into the student's directory: each kind of build has a copy of it, in a
 # work directory that is removed at the end. There, KIND is
@@ -53,6 +54,8 @@ guard() {
     local to=$MINE_WORK/$1.guard kind=$1 name
     mkdir "$to" && cp "$GUARD" "$to/guard.conf" || return
     [[ $kind != thread && $kind != address && $kind != valgrind ]] || sed -i '/^memory /d' "$to/guard.conf"
+    # The name is the student's choice, and stands in a file of ours.
+    [[ ${2-} != *[[:cntrl:]]* ]] || return
     if [[ -n ${2-} ]]; then
         # The server of a test is short-lived, but not the run.
         sed -i '/^cpu /d' "$to/guard.conf"
@@ -66,6 +69,14 @@ guard() {
 server_of() {
     local guarded=$MINE_WORK/$1.guard/server
     if [[ -x $guarded ]]; then echo "$guarded"; else echo "$MINE_WORK/$1/server"; fi
+}
+
+# shared_directory DIRECTORY: the server of a student may write files into it, but neither remove nor
+# replace those of others: tests write there, too, and a link in the place of their file would lead
+# what the server prints into any file of ours.
+shared_directory() {
+    mkdir -p "$1" || return
+    [[ -z ${GUARD-} ]] || chmod 1777 "$1"
 }
 
 # give_away FILE...: to the student's user, where there is one.
@@ -246,7 +257,8 @@ sources_of() {
 build_ourselves() {
     local kind=$1 sources
     sources=$(sources_of "$MINE_WORK/$kind")
-    cp "$(step_directory 05)/Makefile" "$sources/Makefile" && chmod 644 "$sources/Makefile"
+    cp --remove-destination "$(step_directory 05)/Makefile" "$sources/Makefile"
+    [[ -z ${GUARD-} ]] || chmod 644 "$sources/Makefile"
     run_make "$kind" "$sources" -f Makefile -j 2 LDLIBS="${LDLIBS-}" \
         BUILD=build-course SERVER=build-course/server >>"$MINE_WORK/$kind.build" 2>&1 &&
         is_instrumented "$kind" "$sources/build-course/server" &&
@@ -402,8 +414,7 @@ ask_build() (
 # collect KIND [NN]: builds it, asks it; whatever happens, KIND.suites exists at the end.
 collect() {
     local kind=$1
-    mkdir -p "$MINE_WORK/$kind.reports"
-    give_away "$MINE_WORK/$kind.reports"
+    shared_directory "$MINE_WORK/$kind.reports"
     if look_for "$kind" && build_mine "$kind"; then
         ask_build "$@"
     fi

@@ -295,6 +295,24 @@ END
     leaves_nothing
 }
 
+@test "a program whose name holds lines of our files does not become another user" {
+    needs_isolation
+    [[ $(id -u) == 0 ]] || skip "needs another user"
+    step_in "$SUB/01" 01
+    does "$SUB/01" <<'END'
+    if (geteuid() == 0)
+        fputs("I am root\n", stderr);
+END
+    # The name of the program says "user 0", as guard.conf does.
+    sed -i '1i name: all\n\tmv server "$$(printf "server\\nuser 0\\nuser")"; ln -s server*user server\n' "$SUB/01/Makefile"
+    grep -q '^all' "$SUB/01/Makefile" || sed -i 's/^name: all/name: server/' "$SUB/01/Makefile"
+    grade OUT=text
+    [[ $output != *'I am root'* && $output == *'0 of '*'it cannot be put behind the guard'* ]] || {
+        echo "$output"
+        return 1
+    }
+}
+
 @test "a server that ends its parents and all others ends itself alone" {
     needs_isolation
     tests_now

@@ -102,10 +102,9 @@ asked_with() {
 kernel_alone() {
     local races trusted words
     races=$(CUT_KEYS=1 cut_reports race thread)
-    mkdir -p "$MINE_WORK/trust.reports"
     (
         source "$COURSE/tests/mine.bash"
-        give_away "$MINE_WORK/trust.reports"
+        shared_directory "$MINE_WORK/trust.reports"
         mapfile -t words < <(environment_of thread)
         export "${words[@]}"
         SERVER_ENV="${SERVER_ENV//thread.reports/trust.reports} HANDOVER_TRUST=1" MINE_KIND=trust

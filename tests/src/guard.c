@@ -6,7 +6,8 @@
  *                                     namespace has, but down
  *
  * It is copied to DIR under these names; DIR/guard.conf, which only the grader can write,
- * says as whom, a key and a value on each line:
+ * says as whom, a key and a value on each line. Of each key the first line counts: the
+ * path of the program, which comes last, is the student's to choose, and holds no more.
  *
  *     user 61184          the user and the group; left out where only one user is known
  * (a user namespace): then all capabilities are given up instead memory BYTES RLIMIT_AS;
@@ -42,6 +43,18 @@ static _Noreturn void cannot(const char *what)
     exit(CANNOT);
 }
 
+static void need_user(const char *text)
+{
+    char *end;
+
+    errno = EINVAL;
+    if (user >= 0)
+        return;
+    user = strtol(text, &end, 10);
+    if (user <= 0 || *end != '\0')
+        cannot("user");
+}
+
 static void limit(int resource, const char *text)
 {
     rlim_t most = (rlim_t)strtoull(text, NULL, 10);
@@ -60,8 +73,8 @@ static void take_line(const char *key, const char *value)
         {"file", RLIMIT_FSIZE}, {"cpu", RLIMIT_CPU}};
 
     if (strcmp(key, "user") == 0)
-        user = strtol(value, NULL, 10);
-    if (strcmp(key, "program") == 0)
+        need_user(value);
+    if (strcmp(key, "program") == 0 && program[0] == '\0')
         snprintf(program, sizeof program, "%s", value);
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         if (strcmp(key, limits[i].key) == 0)
