@@ -69,6 +69,13 @@ lay_tree() {
     chmod go+rx "$to"/tests/bin/* && chmod go+r "$to"/tests/*.bash
 }
 
+# Where a student's make runs, there is nothing that it could copy, whoever it is: neither references nor
+# wrong servers. Tests that a student wrote are asked of both, so they get the whole tree.
+lay_bare_tree() {
+    cp -a "$1" "$2" && rm -rf "$2"/step0*/*.[ch] "$2"/step0*/server "$2"/step05_final/stages/*/change.patch \
+        "$2"/exercises/*/starter.patch "$2"/tests/{mutants,wheats,variants,unit,fuzz,bench,stages/work,mine/broken}
+}
+
 # everybody_enters DIRECTORY: all that stand above it can be passed by any user.
 everybody_enters() {
     local place=${1%/*}
@@ -110,6 +117,8 @@ prepare_grading() {
         cp "$VARIANTS"/* "$GRADE_TREE/tests/variants" || cannot "VARIANTS=$VARIANTS cannot be read"
         chmod 600 "$GRADE_TREE"/tests/variants/*
     fi
+    BARE_TREE=$SCRATCH/bare
+    lay_bare_tree "$GRADE_TREE" "$BARE_TREE" || cannot "the tests cannot be copied to $SCRATCH"
     : "${SEED:=$((RANDOM * 32768 + RANDOM))}"
     [[ $SEED =~ ^[0-9]{1,12}$ ]] || cannot "SEED is a number of up to twelve digits, not $SEED"
 }
@@ -164,7 +173,7 @@ find_parts() {
 }
 
 # hand_over FROM TO: a copy of the regular files and directories. A link that stays inside becomes
-# what it names; one that leads out, and what is no file, is left out and named on stdout.
+# what it names; another one, and what is no file, is left out and named on stdout.
 hand_over() {
     local from to=$2 file target
     from=$(cd -- "$1" && pwd -P) || { echo "it cannot be entered"; return 1; }
@@ -186,7 +195,7 @@ hand_over() {
             if [[ $target == "$from"/* && -f $target ]]; then
                 cp -- "$target" "$to/$file" 2>/dev/null || printf '%q cannot be read\n' "$file"
             else
-                printf '%q is a link out of the directory, and was left out\n' "$file"
+                printf '%q is a link to no file of the directory, and was left out\n' "$file"
             fi
         elif [[ -f $from/$file ]]; then
             cp -- "$from/$file" "$to/$file" 2>/dev/null || printf '%q cannot be read\n' "$file"
@@ -213,34 +222,49 @@ end_grading() {
     trap '' INT TERM HUP
     [[ -z $RUNNING ]] || kill_tree "$RUNNING"
     wait 2>/dev/null
+    [[ ${ISOLATION-} != account ]] || end_user "$(user_of 0)"
     unsettle
 }
 
 # ---- one part ---------------------------------------------------------------------
 
-# run_part PART COPY RESULTS: the judge, in the sandbox or without.
+# tree_for PART: the tree that it is judged with.
+tree_for() {
+    if [[ $1 == ex* && $(about_exercise "$(exercise_name "${1#ex}")" build) == none ]]; then
+        echo "$GRADE_TREE"
+    else
+        echo "$BARE_TREE"
+    fi
+}
+
+# user_of SLOT: the user of the submission that is graded there.
+user_of() { echo $((GRADE_USERS + ($$ * 100 + $1) % GRADE_USERS_COUNT)); }
+
+# run_part PART COPY RESULTS: the judge, in the sandbox or without. Nothing of our environment is known
+# there: it may hold secrets.
 run_part() {
-    local part=$1 copy=$2 results=$3 what=step number=$1 user=''
+    local part=$1 copy=$2 results=$3 what=step number=$1 user='' tree words
     local spaces=(unshare --mount --net --ipc --uts --pid --fork --kill-child=KILL --propagation private)
     local scratch status=0
     [[ $part != ex* ]] || what=exercise number=${part#ex}
     case $ISOLATION in
-        full | account) user=$((GRADE_USERS + ($$ * 16 + ${GRADE_SLOT:-0}) % GRADE_USERS_COUNT)) ;;
+        full | account) user=$(user_of "${GRADE_SLOT:-0}") ;;
         user) spaces+=(--user --map-root-user) ;;
     esac
     mkdir -m 700 "$results/inside"
+    tree=$(tree_for "$part")
+    # shellcheck disable=SC2031 # not changed in ours
+    words=(PAYLOAD_SEED="$SEED" ${JOBS:+JOBS="$JOBS"} ${CC:+CC="$CC"} ${FILTER:+FILTER="$FILTER"})
     if [[ $ISOLATION == none || $ISOLATION == account ]]; then
         scratch=$(mktemp -d "$SCRATCH/tmp.XXXXXX") && chmod 711 "$SCRATCH" "$scratch" || return
-        TMPDIR=$scratch PAYLOAD_SEED=$SEED run_alone timeout -k 10 "$GRADE_LIMIT_S" \
-            "$GRADE_TREE/tests/grade/judge" "$what" "$number" "$user" "$copy" "$results/inside" || status=$?
+        run_alone timeout -k 10 "$GRADE_LIMIT_S" env -i PATH="$PATH" HOME="$scratch" TMPDIR="$scratch" "${words[@]}" \
+            "$tree/tests/grade/judge" "$what" "$number" "$user" "$copy" "$results/inside" || status=$?
         [[ -z $user ]] || end_user "$user"
         rm -rf "$scratch"
         return $status
     else
-        # shellcheck disable=SC2031 # not changed in ours
-        run_alone timeout -k 10 "$GRADE_LIMIT_S" "${spaces[@]}" "$GRADE_TREE/tests/grade/sandbox" "$GRADE_TREE" "$copy" \
-            "$results/inside" PAYLOAD_SEED="$SEED" ${JOBS:+JOBS="$JOBS"} ${CC:+CC="$CC"} ${FILTER:+FILTER="$FILTER"} \
-            /course/tests/grade/judge "$what" "$number" "$user" /submission /results
+        run_alone timeout -k 10 "$GRADE_LIMIT_S" "${spaces[@]}" "$tree/tests/grade/sandbox" "$tree" "$copy" \
+            "$results/inside" "${words[@]}" /course/tests/grade/judge "$what" "$number" "$user" /submission /results
     fi >"$results/outside" 2>&1 </dev/null
 }
 
@@ -321,7 +345,8 @@ expected() {
 count_points() {
     local part=$1 suite=none
     [[ $part != ex* ]] || suite=$(about_exercise "$(exercise_name "${part#ex}")" suite)
-    awk -v part="$part" -v directory="$(tsv "$2")" -v why="$(tsv "$3")" -v rest_suite="$suite" \
+    # In the environment, for awk reads \n in what -v says.
+    PART_DIRECTORY=$(tsv "$2") PART_WHY=$(tsv "$3") awk -v part="$part" -v rest_suite="$suite" \
         -f "$GRADE_COURSE/tests/grade/points.awk" "$GRADE_COURSE/tests/points" <(expected "$part") \
         "$4/inside/verdicts" "$4/inside/rest"
 }

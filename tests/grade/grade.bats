@@ -37,7 +37,8 @@ does() {
     } >"$1/harm.c"
 }
 
-grade() { run env SUBMISSION="$SUB" "$@" "$GRADE"; }
+# Without what bats puts before PATH for itself: the bats of the grader must not find its parts there.
+grade() { run env PATH="${PATH#"$BATS_LIBEXEC":}" SUBMISSION="$SUB" "$@" "$GRADE"; }
 
 # item NAME STATE: the grade that `run` kept, as CSV, says so.
 item() {
@@ -63,7 +64,7 @@ points() {
     printf '%s\n' "$1" | tr ',' '\t' >"$BATS_TEST_TMPDIR/expected"
     printf '%s\n' "$2" | tr ',' '\t' >"$BATS_TEST_TMPDIR/verdicts"
     : >"$BATS_TEST_TMPDIR/rest"
-    run awk -v part="${3:-03}" -v directory=d -v why= -v rest_suite=none -f "$COURSE/tests/grade/points.awk" \
+    run env PART_DIRECTORY=d PART_WHY= awk -v part="${3:-03}" -v rest_suite=none -f "$COURSE/tests/grade/points.awk" \
         "$COURSE/tests/points" "$BATS_TEST_TMPDIR/expected" "$BATS_TEST_TMPDIR/verdicts" "$BATS_TEST_TMPDIR/rest"
 }
 
@@ -266,8 +267,8 @@ has() {
     mkfifo "$SUB/01/pipe"
     echo x >"$SUB/01/"$'two\nlines'
     grade OUT=text
-    [[ $output == *'note: 01: passwd.c is a link out of the directory'* ]]
-    [[ $output == *'solutions is a link out of the directory'* && $output == *'pipe is neither a file nor a directory'* ]]
+    [[ $output == *'note: 01: passwd.c is a link to no file of the directory'* ]]
+    [[ $output == *'solutions is a link to no file of the directory'* && $output == *'pipe is neither a file nor a directory'* ]]
     [[ $output != *'again.h'* && $output != *'does not build'* ]]
 }
 
@@ -357,6 +358,21 @@ END
     grade OUT=csv
     item echo kept
     leaves_nothing
+    # In a user namespace it is the same user as the tests; there is nothing to copy all the same.
+    printf 'cat /course/step0[1-5]*/*.c /course/tests/mutants/* /course/tests/wheats/*\n' >"$SUB/01/look.sh"
+    grade OUT=csv ISOLATION=user
+    item echo kept
+}
+
+@test "nothing of the grader's environment is told to a submission" {
+    local isolation
+    step_in "$SUB/01" 01
+    printf 'first: looked server\n\nlooked:\n\t! env | grep SECRET\n\ninclude Makefile\n' >"$SUB/01/GNUmakefile"
+    for isolation in '' none account; do
+        [[ $isolation != account || $(id -u) == 0 ]] || continue
+        grade OUT=csv A_SECRET=token ISOLATION=$isolation
+        item echo kept
+    done
 }
 
 @test "a server that fills the disk, prints without end, or eats memory is stopped by limits" {

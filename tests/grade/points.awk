@@ -1,13 +1,13 @@
 # points.awk - from what the tests said to points, by promise.
 #
-#   awk -v part=03 -v directory=NAME -v why=TEXT -v rest_suite=none -f points.awk \
+#   PART_DIRECTORY=NAME PART_WHY=TEXT awk -v part=03 -v rest_suite=none -f points.awk \
 #       POINTS EXPECTED VERDICTS REST
 #
 # POINTS is tests/points. EXPECTED has a line for each test that is asked: suite, test, promise.
 # VERDICTS and REST are what suites.bash wrote: verdict, promise, suite, test, text. Prints the lines
 # `part` and `item` of grade.tsv (grade.bash).
 
-BEGIN { FS = "\t" }
+BEGIN { FS = "\t"; directory = ENVIRON["PART_DIRECTORY"]; why = ENVIRON["PART_WHY"] }
 
 FILENAME == ARGV[1] {
     sub(/#.*/, "")
@@ -142,7 +142,7 @@ END {
         got = closed != "" ? 0 : most * share(key)
         if (state[key] == "not-judged") most = got = 0
         sum += got; all += most
-        lines = lines sprintf("item\t%s\t%s\t%s\t%.4g\t%.4g\t%s\n", part, key, state[key], got, most, reason[key])
+        lines = lines sprintf("item\t%s\t%s\t%s\t%.6g\t%.6g\t%s\n", part, key, state[key], got, most, reason[key])
     }
-    printf "part\t%s\t%s\t%.4g\t%.4g\t%s\n%s", part, directory, sum, all, why, lines
+    printf "part\t%s\t%s\t%.6g\t%.6g\t%s\n%s", part, directory, sum, all, why, lines
 }
