@@ -24,7 +24,7 @@
 
 /* A flag that the loop looks at would race: a signal that comes after the look
  * and before accept would wait for the next client. With nothing to clean up
- * that the kernel does not clean up for us, leaving here is right, and _exit is
+ * that the kernel does not clean up for us, leaving here is correct, and _exit is
  * async-signal-safe where exit is not (signal-safety(7)). */
 static void leave(int signal_number)
 {
@@ -39,7 +39,7 @@ static void handle_signals(void)
 
     sigaction(SIGINT, &on_stop, NULL);
     sigaction(SIGTERM, &on_stop, NULL);
-    /* Sending to a client that has left shall be an error of that send (EPIPE),
+    /* Sending to a client that has left must be an error of that send (EPIPE),
      * not the end of the process (send(2)). */
     sigaction(SIGPIPE, &on_pipe, NULL);
 }

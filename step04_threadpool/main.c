@@ -34,7 +34,7 @@ static void handle_signals(sigset_t *stop)
     sigaddset(stop, SIGINT);
     sigaddset(stop, SIGTERM);
     sigprocmask(SIG_BLOCK, stop, NULL);
-    /* Sending to a client that has left shall be an error of that send (EPIPE),
+    /* Sending to a client that has left must be an error of that send (EPIPE),
      * not the end of the process (send(2)). */
     sigaction(SIGPIPE, &on_pipe, NULL);
 }

@@ -99,7 +99,7 @@ static void print_usage(FILE *out, const char *program)
                  "  --sched POLICY\n"
                  "      batch (default): a thread that becomes ready does not interrupt "
                  "the one\n"
-                 "      at work, which is faster, but beside a busy neighbor process it "
+                 "      at work, which is faster, but beside another busy process it "
                  "waits\n"
                  "      longer; or normal\n");
 }

@@ -334,7 +334,7 @@ static bool handle_input(struct conn *conn, struct buf *in, unsigned *events)
     } else if (last && !conn->backlogged) {
         *events &= ~(unsigned)(EVENT_READABLE | EVENT_READ_ALL);
     }
-    /* No byte prolongs the time for a head or a body that it is a part of. */
+    /* The time for a head or a body is that for all of it: no byte prolongs it. */
     if (conn_phase(conn) != phase || conn->answered != answered)
         set_deadline(conn);
     return true;

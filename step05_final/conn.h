@@ -29,7 +29,7 @@ enum conn_phase {
     CONN_HEAD,  /* to finish the head of a request */
     CONN_BODY,  /* to finish its body */
     CONN_WRITE, /* to take its answers */
-    CONN_LINGER /* to leave: we have said the last, and throw away what comes */
+    CONN_LINGER /* to leave: we send nothing more, and throw away what comes */
 };
 
 /* Why it ends. */
@@ -66,7 +66,7 @@ struct conn {
     unsigned char cause;     /* enum conn_cause, once it is known */
     bool draining;           /* answer what is here, then close */
     bool backlogged;         /* in the drain: answers had to wait, and input with them */
-    bool lingering;          /* we have said the last */
+    bool lingering;          /* we send nothing more */
     bool rejected;           /* fixed before an event can come */
 };
 

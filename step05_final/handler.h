@@ -69,7 +69,7 @@ struct service {
     int64_t head_ms;      /* from the first byte of a head to its last */
     int64_t body_ms;      /* from there to the end of the body */
     int64_t write_ms;     /* an answer may lie untaken for so long */
-    int64_t linger_ms;    /* a client may stay for so long when we have said the last */
+    int64_t linger_ms;    /* a client may stay for so long when we send nothing more */
     int64_t refused_ms;   /* the same for a rejected client */
     atomic_bool draining; /* set by the main thread: no more after the next answer */
 };

@@ -325,7 +325,7 @@ static enum handler_next answer_request(const struct http *http,
     return framing.close ? HANDLER_END : HANDLER_AGAIN;
 }
 
-/* Shall the client that asks before it sends the body be told not to? */
+/* Must the client that asks before it sends the body be told not to? */
 static enum handler_next refuse_body(
     const struct http *http, struct exchange *exchange, struct http_head *head)
 {

@@ -5,7 +5,7 @@
  * word per connection says what has happened and whose it is. Everything has a limit:
  * connections, memory, time; and a stop signal lets every client finish.
  *
- * Read first: state.h, the state word; conn.h; then turn in server.c; then pool.c.
+ * Read first: state.h, the state word; conn.h; then the turn in server.c; then pool.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,8 +29,8 @@
 
 #define DESCRIPTORS_OF_OURS 100 /* more than enough beside the connections */
 
-/* For a client that was told the last to hear it and leave. Long enough for one that is
- * still sending much over a slow line; a rejected one has not begun. */
+/* How long a client may take to read its last answer and leave: enough for one that is
+ * still sending a large body over a slow line; a rejected one has not begun. */
 #define LINGER_MS 5000
 #define REFUSED_LINGER_MS 1000
 

@@ -31,7 +31,7 @@ struct pool {
 /* True: the caller must signal work, after it has unlocked, so that the one that wakes
  * does not run into the lock at once. At most one worker is on its way at a time; if
  * there is more to do than it can do, it wakes the next itself. So a burst of tasks wakes
- * as many as it needs, and a trickle wakes one. Lock held. */
+ * as many as it needs, and tasks that come one at a time wake one. Lock held. */
 static bool must_wake(struct pool *pool)
 {
     if (pool->queue.first == NULL || pool->sleeping == 0 || pool->waking)

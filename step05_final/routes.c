@@ -25,7 +25,7 @@ static void answer_index(const struct request *request, struct answer *answer)
         process(buf_bytes(&answer->owned), buf_len(&answer->owned));
 }
 
-/* The body goes back from where it came to. */
+/* The body goes back from where it was read to: a long one is not copied. */
 static void answer_echo(const struct request *request, struct answer *answer)
 {
     process(request->body, request->body_len);
@@ -35,7 +35,7 @@ static void answer_echo(const struct request *request, struct answer *answer)
     answer->body = (struct http_text){request->body, request->body_len};
 }
 
-/* For a load balancer, which asks often: no process call, no number. */
+/* For a load balancer, which asks often: no process call here. */
 static void answer_health(const struct request *request, struct answer *answer)
 {
     answer->type = TEXT("text/plain");

@@ -19,7 +19,7 @@ struct request {
     bool draining; /* the server is going to end */
 };
 
-/* Comes as 200 without a body. The body either stays where it is until it is sent, or is
+/* Comes as 200 without a body. The body must stay where it is until it is sent, or be
  * in owned, whose memory the answer hands over. */
 struct answer {
     unsigned status;

@@ -3,7 +3,7 @@
 # in order, nothing that a client does ends the process, signals end it cleanly, and the
 # command line is what it says. Nothing here needs two clients to be served at once.
 #
-# Where order matters, the server is stopped (SIGSTOP), everything it shall find is queued
+# Where order matters, the server is stopped (SIGSTOP), everything it must find is queued
 # in the kernel, and it is let go: then no timing is left. So the first test is that a
 # server survives this, and a failure there explains others.
 #

@@ -43,7 +43,7 @@ SLOWNESS=$((SLOWNESS * PACE))
 START_LIMIT_MS=5000
 STOP_LIMIT_MS=2500 # the contract says 2 s
 PROBE_TIMEOUT=${PROBE_TIMEOUT:-20} # seconds for a whole script of the client
-TRY_LIMIT_S=20 # for a server that shall end at once, in real time: it takes 10 ms
+TRY_LIMIT_S=20 # for a server that must end at once, in real time: it takes 10 ms
 # shellcheck disable=SC2034 # for who sources this
 NET_S=900 # real time, for programs that end by themselves unless they have a fault
 

@@ -36,7 +36,7 @@ enum outcome {
     OUTCOME_RESET, /* a reset there */
     OUTCOME_TORN,  /* an end or a reset within the answer */
     OUTCOME_LATE,  /* nothing for client_limit_ms */
-    OUTCOME_WRONG, /* bytes that are no answer, or not the right one */
+    OUTCOME_WRONG, /* bytes that are no answer, or not the correct one */
     OUTCOMES
 };
 

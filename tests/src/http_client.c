@@ -34,7 +34,7 @@
  *              has TEXT      this field, "Name" or "Name: value"
  *              lacks TEXT    no field of that name
  *              head          to HEAD: no body
- *              no-type       a body without Content-Type is right
+ *              no-type       a body without Content-Type is correct
  *              after MS      not earlier, from connect
  *              before MS     not later
  *     silent   nothing comes while the server waits for what follows

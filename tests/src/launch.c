@@ -4,7 +4,7 @@
  *
  * A shell starts background commands with SIGINT ignored, and a test runner leaves its
  * own descriptors open: a server that inherits either behaves differently from one that
- * a student starts by hand. And when the test dies, however it dies, the server shall
+ * a student starts by hand. And when the test dies, however it dies, the server must
  * not stay behind. -i closes stdin. -l gives it a listening socket as descriptor 3, on
  * 127.0.0.1 and a port that the kernel picks, and writes the port to FILE: for a program
  * that cannot ask for such a port itself.

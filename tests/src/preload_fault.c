@@ -30,7 +30,7 @@
  * functions: see POINTS. Calls that libc makes inside itself are not reached.
  *
  * What a fault may pretend. A fault must be something that the kernel might
- * have done, or we would fail servers that are right:
+ * have done, or we would fail servers that are correct:
  *
  * - EINTR on a pipe, eventfd or signalfd is left out: they hardly ever wait.
  *
@@ -355,7 +355,7 @@ static void repeat_edge(int fd)
     errno = saved;
 }
 
-/* Counts this call; returns the error that it shall fail with, or 0. */
+/* Counts this call; returns the error that it must fail with, or 0. */
 static int fault_of(enum point p, int fd, int flags)
 {
     unsigned long n = atomic_fetch_add_explicit(&calls[p], 1, memory_order_relaxed) + 1;

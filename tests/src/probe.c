@@ -928,7 +928,7 @@ __attribute__((noreturn)) static void wrong_bytes(const struct plan *plan,
     static char more[MORE_MAX + PIECE_MAX];
     struct source source = own_source(&plan->source, conn);
     char saw[EXCERPT_SIZE], wanted[WANTED_SIZE], origin[ORIGIN_SIZE] = "";
-    /* A little of what was right before it tells where we are. */
+    /* A little of what was correct before it tells where we are. */
     size_t from = at > 8 ? at - 8 : 0, show = len - from;
 
     memcpy(more, bytes + at, len - at);
@@ -990,7 +990,7 @@ static bool recv_some(
 {
     static char piece[PIECE_MAX];
     char saw[EXCERPT_SIZE];
-    /* Never more than is wanted: the next verb shall find the rest. */
+    /* Never more than is wanted: the next verb must find the rest. */
     size_t wanted = plan->reads ? plan->source.len - conn->came : 0;
     size_t len = wanted == 0               ? EXCERPT_MAX
                  : wanted < plan->recv_max ? wanted
@@ -1804,7 +1804,7 @@ static void vanish_once(const struct command *command, enum leaving how)
 }
 
 /* After each burst a client waits for its echo. Servers accept in order of arrival, so
- * then the accept queue is empty again: a short one shall not fail this test. */
+ * then the accept queue is empty again: a short one must not fail this test. */
 static void do_vanish(const struct command *command)
 {
     size_t count = size_of(word_at(command, 1));
@@ -2045,7 +2045,7 @@ static void do_mark(const struct command *command)
 
 struct gauge_name {
     const char *name, *unit;
-    bool settles; /* a wrong value may still become right: look again */
+    bool settles; /* a wrong value may still become correct: look again */
 };
 
 static enum gauge parse_gauge(const char *word, struct gauge_name *about)
@@ -2094,7 +2094,7 @@ static void do_grew(const struct command *command)
     long long grown;
     char wanted[128];
 
-    /* Without min a gauge that fell below its mark is right, too. */
+    /* Without min a gauge that fell below its mark is correct, too. */
     if (!option(command, "min"))
         min = LLONG_MIN;
     for (;;) {

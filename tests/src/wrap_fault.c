@@ -121,7 +121,7 @@ __attribute__((constructor)) static void start(void)
 
 /* ---- deciding ---- */
 
-/* Counts this call. errno is set when it shall fail. */
+/* Counts this call. errno is set when it must fail. */
 static bool fails(enum call call)
 {
     if (call != fault_call)

@@ -207,7 +207,7 @@ static void accept_all(int listener)
             if (!start(serve, (void *)(intptr_t)fd))
                 close(fd);
         } else if (errno != EINTR && errno != ECONNABORTED) {
-            /* A shortage: it will be so for a while, and this shall not spin. */
+            /* A shortage: it will be so for a while, and this must not spin. */
             struct timespec end = now_plus_us(RETRY_MS * 1000UL);
             sleep_until(&end);
         }
