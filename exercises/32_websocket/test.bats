@@ -201,6 +201,6 @@ refused() {
     speak 'within 10000' 'flood a "\x82\xfe\x03\xe8\x01\x02\x03\x04" "`"*1000' \
         'open b' "send b $HELLO" 'find b "\r\n\r\n"' 'send b "\x81\x82\0\0\0\0Hi"' 'expect b "\x81\x02Hi"' \
         'expect a "\x82\x7e\x03\xe8" "abcd"*250 "\x82\x7e\x03\xe8" "abcd"*250' \
-        "find a \"$(printf 'abcd%.0s' {1..5})\"" 'close a' 'close b'
+        'close a' 'close b'
     end_server
 }
