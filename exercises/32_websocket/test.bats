@@ -3,6 +3,7 @@
 # Exercise 32: an echo over WebSocket (RFC 6455), asked on the wire only.
 
 load ../../tests/lib.bash
+load ../../tests/http.bash
 
 HERE=exercises/32_websocket/README.md
 
@@ -194,13 +195,40 @@ refused() {
     end_server
 }
 
+# bats test_tags=exact
 @test "a client that does not read is waited for" {
-    about "sent messages without reading the answers until the server took no more, then read them" \
+    about "sent messages on 21 connections without reading the answers until the server took no more, then read one's" \
         "read nothing more while an answer is unsent: memory must not grow with what a client sends" "$HERE, \"Done when\""
+    local message='"\x82\xfe\x03\xe8\x01\x02\x03\x04" "`"*1000' answer='"\x82\x7e\x03\xe8" "abcd"*250' all=() i
+    for i in {1..500}; do all+=("expect a $answer"); done
     start_server
-    speak 'within 10000' 'flood a "\x82\xfe\x03\xe8\x01\x02\x03\x04" "`"*1000' \
-        'open b' "send b $HELLO" 'find b "\r\n\r\n"' 'send b "\x81\x82\0\0\0\0Hi"' 'expect b "\x81\x02Hi"' \
-        'expect a "\x82\x7e\x03\xe8" "abcd"*250 "\x82\x7e\x03\xe8" "abcd"*250' \
-        'close a' 'close b'
+    # What was begun may be answered: 20 connections may keep 256 KiB each.
+    speak 'within 10000' 'open b' "send b $HELLO" 'find b "\r\n\r\n"' 'send b "\x81\x82\0\0\0\0Hi"' \
+        'expect b "\x81\x02Hi"' mark 'open p*20 rcvbuf=4096 sndbuf=16384' "send p $HELLO" "flood p $message" \
+        "flood a $message" 'grew rss max=5120' 'send b "\x81\x82\0\0\0\0Hi"' 'expect b "\x81\x02Hi"' \
+        "${all[@]}" 'close a' 'close b' 'close p'
+    end_server
+}
+
+# bats test_tags=exact
+@test "clients that leave in the middle leave nothing" {
+    about "let 400 clients reset their connection inside a message" \
+        "what the handler keeps for a connection, it gives back in forget(), also what has come of a message" \
+        "$HERE, \"Done when\""
+    local begun="$HELLO \"\\x02\\xfe\\x0f\\xa0\\0\\0\\0\\0\" \"x\"*3000" i some=()
+    export PROBE_COUNTS=$BATS_TEST_TMPDIR/counts
+    SERVER_ENV="LD_PRELOAD=$TOOLS/heap.so COUNT_FILE=$PROBE_COUNTS"
+    start_server
+    for i in 1 2 3 4; do some+=('open p*100' "send p $begun" 'arrived p' asleep 'reset p' asleep); done
+    probe "${some[@]:0:12}" mark "${some[@]}" 'within 5000' 'grew blocks max=100' 'grew bytes max=16k'
+    end_server
+}
+
+@test "HTTP is still served on its own port" {
+    about "asked for a page on the port of --http" "HTTP has a listener of its own, and its handler is what it was" \
+        "$HERE, \"The task\""
+    start_http
+    http_probe 'open a' 'send a "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"' 'expect a "HTTP/1.1 200 "' 'find a "\r\n\r\nok"'
+    speak 'close a'
     end_server
 }
