@@ -207,6 +207,22 @@ has() {
         'testsuites.name a <b> & "c"'
 }
 
+@test "a long text is cut between two characters, in every form" {
+    local form text shift
+    printf -v text 'é%.0s' {1..3000}
+    for shift in '' x xx; do
+        for form in text json junit csv gradescope autolab prairielearn github; do
+            printf 'submission\ta\t12\tfull\t7\npart\t03\td\t0\t3\t%s\nitem\t03\techo\tbroken\t0\t3\t%s\n' \
+                "$shift$text" "$shift€$text" | "$GRADES" "$form" >"$BATS_TEST_TMPDIR/form"
+            iconv -f UTF-8 -t UTF-8 "$BATS_TEST_TMPDIR/form" >/dev/null || {
+                echo "$form is no UTF-8"
+                return 1
+            }
+        done
+    done
+    [[ $(wc -c <"$BATS_TEST_TMPDIR/form") -lt 12000 ]]
+}
+
 # ---- submissions -------------------------------------------------------------------
 
 @test "a correct step is graded in full, with other bytes in each run" {

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIELDS_MAX = 7, TEXT_MAX = 4000 };
+enum { FIELDS_MAX = 7, TEXT_MAX = 4000 /* bytes of a field that is shown */ };
 
 struct item {
     const char *name, *state, *text;
@@ -89,13 +89,16 @@ static size_t length_of(const unsigned char *at)
     return 0;
 }
 
-/* plain: undoes \n and \\, in place, and replaces what is no text. */
+/* plain: undoes \n and \\, in place, replaces what is no text, and cuts what is long
+ * between two characters: no form gets half of one. */
 static void plain(char *field)
 {
     char *to = field;
 
     for (char *from = field; *from != '\0';) {
         size_t length = length_of((unsigned char *)from);
+        if ((size_t)(to - field) + length > TEXT_MAX)
+            break;
         if (from[0] == '\\' && (from[1] == 'n' || from[1] == '\\')) {
             *to++ = from[1] == 'n' ? '\n' : '\\';
             from += 2;
@@ -190,10 +193,8 @@ static bool is_unjudged(const struct item *item)
 
 static void json_text(const char *text)
 {
-    size_t length = 0;
-
     putchar('"');
-    for (; *text != '\0' && length < TEXT_MAX; text++, length++) {
+    for (; *text != '\0'; text++) {
         if (*text == '"' || *text == '\\')
             printf("\\%c", *text);
         else if (*text == '\n')
@@ -201,9 +202,6 @@ static void json_text(const char *text)
         else
             putchar(*text);
     }
-    /* A character that the limit cut in two has its rest. */
-    while (((unsigned char)*text & 0xc0) == 0x80)
-        putchar(*text++);
     putchar('"');
 }
 
@@ -375,7 +373,7 @@ static void indented(const char *text)
 {
     bool begins = true;
 
-    for (size_t i = 0; text[i] != '\0' && i < TEXT_MAX; i++) {
+    for (size_t i = 0; text[i] != '\0'; i++) {
         if (begins)
             printf("      ");
         putchar(text[i]);
@@ -496,7 +494,7 @@ static void write_csv(void)
 
 static void xml_text(const char *text)
 {
-    for (size_t i = 0; text[i] != '\0' && i < TEXT_MAX; i++)
+    for (size_t i = 0; text[i] != '\0'; i++)
         switch (text[i]) {
         case '<':
             printf("&lt;");
@@ -514,9 +512,7 @@ static void xml_text(const char *text)
             printf("&#10;");
             break;
         default:
-            /* Not half a character at the end. */
-            if (i + 4 < TEXT_MAX || !((unsigned char)text[i] & 0x80))
-                putchar(text[i]);
+            putchar(text[i]);
         }
 }
 
