@@ -57,12 +57,15 @@ tools:
 test: all tools ## run all tests (about 2 minutes, 3 on a busy machine)
 	@tests/run all
 
+# Wrong servers that are not in the repository (make variants).
+variants = $(if $(VARIANTS),VARIANTS=$(call quoted,$(abspath $(VARIANTS))) )
+
 # A student begins with the first failure; ALL=1 tells all in full.
 brief = $(if $(ALL),,BRIEF=1)
 
 check: tools ## test one server: STEP=03, SERVER=path or MINE=directory [STEP=03], or EX=07; FILTER='name' ALL=1
 ifneq ($(EX),)
-	@$(if $(DIR),DIR=$(call quoted,$(value DIR)) )$(brief) tests/exercises/check '$(EX)'
+	@$(if $(DIR),DIR=$(call quoted,$(value DIR)) )$(variants)$(brief) tests/exercises/check '$(EX)'
 else ifneq ($(MINE),)
 	@$(brief) CHECK_MINE=$(call quoted,$(value MINE)) tests/run mine $(STEP)
 	@$(if $(FILTER),,$(if $(STEP),tests/exercises/mark solved '$(STEP)' $(call quoted,$(value MINE))))
@@ -115,7 +118,7 @@ reset: ## begin an exercise anew, and keep what you had: EX=07
 	@$(if $(DIR),DIR=$(call quoted,$(value DIR)) )tests/exercises/reset '$(EX)'
 
 hunt: ## a server with a bug that you hunt: LEVEL=1 to LEVEL=3 [SEED=word]; make check EX=hunt judges
-	@$(if $(VARIANTS),VARIANTS=$(call quoted,$(abspath $(VARIANTS))) )tests/exercises/hunt '$(LEVEL)' '$(SEED)'
+	@$(variants)tests/exercises/hunt '$(LEVEL)' '$(SEED)'
 
 progress: ## what you have built and solved, with hints and time
 	@tests/exercises/progress

@@ -32,6 +32,25 @@ unpack() {
     refute grep -rq 'epoll_ctl(' --include='*.md' .
 }
 
+@test "each link in a handout leads to a file in it, and nothing is said to instructors" {
+    local file target dead=''
+    handout UPTO=02
+    unpack
+    while IFS= read -r file; do
+        while IFS= read -r target; do
+            [[ -e $(dirname "$file")/$target ]] || dead+="$file: $target"$'\n'
+        done < <(grep -oE '\]\([^)#:]+' "$file" | cut -c 3-)
+    done < <(find . -name '*.md')
+    [[ -z $dead ]] || {
+        echo "$dead"
+        return 1
+    }
+    refute grep -rqiE '^#+ .*instructor|if you teach|make (grade|gradebook|handout)' --include='*.md' .
+    # What stands behind it is there.
+    grep -q '^## Machines' tests/README.md
+    grep -q '^## The contract' README.md
+}
+
 @test "in a handout what is there works, and what is not is named" {
     handout UPTO=02 HEADERS=1
     unpack
@@ -119,7 +138,7 @@ unpack() {
 }
 
 @test "variants are proven, the same for the same seed, and hidden in a hunt" {
-    local to=$BATS_TEST_TMPDIR/v
+    local to=$BATS_TEST_TMPDIR/v word
     run env SEED=ada FOR=01 EXS='' COUNT=1 TO="$to" "$COURSE/tests/grade/variants"
     [[ $status == 0 && $output == *': 1 wrong servers' ]]
     grep -q '^# killed-by: ' "$to/01_variant1.patch"
@@ -131,6 +150,17 @@ unpack() {
     make -s -C "$WORK_DIR/hunt"
     run env VARIANTS="$to" "$COURSE/tests/exercises/hunt" reveal
     [[ $output == *"$(sed -n '1s/^# bug: //p' "$to/01_variant1.patch")"* ]]
+    # Those of the repository would judge another bug.
+    for word in reveal check; do
+        run "$COURSE/tests/exercises/hunt" "$word"
+        [[ $status == 2 && $output == *'made from other wrong servers: say VARIANTS=directory'* ]]
+    done
+    run env VARIANTS="$to" "$COURSE/tests/exercises/hunt" check
+    [[ $status == 1 && $output == *'0 passed, 3 failed'* ]]
+    run make -n -C "$COURSE" check EX=hunt VARIANTS="$to"
+    [[ $output == *"VARIANTS='$to' "*'tests/exercises/check'* ]]
+    run env VARIANTS="$COURSE/tests/wheats" WORK_DIR="$WORK_DIR.none" "$COURSE/tests/exercises/hunt" 1
+    [[ $status == 2 && $output == *'no wrong server for level 1'* ]]
 }
 
 @test "tests that a student writes are graded by variants, where there are some" {
