@@ -876,6 +876,7 @@ says_one_open() {
 @test "HTTP: a client that has left is not counted as open" {
     about "let 20 clients leave, then asked for /metrics on a connection from before" \
         "count again when a connection is freed, not only when one is accepted" "step05_final/stages/17_metrics/README.md, \"The idea\""
+    needs_dev_tcp
     start_http
     exec {WATCHER}<>"/dev/tcp/127.0.0.1/$HTTP_PORT"
     says_one_open || report "no line \"server_connections_open 1\" for one connection" "it"

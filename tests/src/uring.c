@@ -5,13 +5,20 @@
  * Status 0: it can. Status 1: this kernel refuses it; why is on stdout, in one line.
  */
 #include <errno.h>
+/* The headers of Linux come on their own, and may be old, or not there. */
+#ifdef __has_include
+#if __has_include(<linux/io_uring.h>)
 #include <linux/io_uring.h>
+#endif
+#endif
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#ifdef IORING_SETUP_DEFER_TASKRUN
 
 static int refused(const char *call, const char *hint)
 {
@@ -54,3 +61,13 @@ int main(void)
         return refused("io_uring_register", "");
     return 0;
 }
+
+#else
+
+int main(void)
+{
+    puts("linux/io_uring.h is older than Linux 6.1, or not there");
+    return 1;
+}
+
+#endif
