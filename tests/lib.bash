@@ -123,10 +123,10 @@ is_running() {
 
 has_ended() { ! is_running "$1"; }
 
-# step_at_least NN: is a step under test, this one or a later one?
 # has_option --NAME: whether the server knows it, says its usage.
 has_option() { "$SERVER" -h 2>/dev/null | grep -qF -- "$1 "; }
 
+# step_at_least NN: is a step under test, this one or a later one?
 step_at_least() { [[ -n $STEP ]] && ((10#$STEP >= 10#$1)); }
 
 # ---- the report of a failure ------------------------------------------------------
@@ -437,6 +437,14 @@ start_and_read_line() {
 # try_server ARGUMENT...: for one that is expected to end at once. Sets TRIED_STATUS,
 # TRIED_OUT and TRIED_ERR (texts); a server that start_server runs is left alone.
 try_server() { unseen run_server "$@"; }
+
+# usage_error WORD...: the server ends at once with status 2, and says why.
+usage_error() {
+    about "started the server with $*" "what is wrong is said on stderr, with the usage" "$HERE, \"Done when\""
+    try_server "$@"
+    ((TRIED_STATUS == 2)) || report "it ended with status $TRIED_STATUS" "status 2"
+    [[ -n $TRIED_ERR ]] || report "nothing on stderr" "a message and the usage"
+}
 
 run_server() {
     local COMMAND

@@ -18,12 +18,7 @@ thread_count() {
 
 @test "wrong numbers of reactors are usage errors" {
     local value
-    for value in 0 x 65; do
-        about "started the server with -r $value" \
-            "-r takes a number from 1 to 64; what is wrong is said on stderr, with the usage" "$HERE, \"Done when\""
-        try_server -r $value
-        ((TRIED_STATUS == 2)) || report "it ended with status $TRIED_STATUS" "status 2"
-    done
+    for value in 0 x 65; do usage_error -r $value; done
 }
 
 @test "without -r there is one thread" {

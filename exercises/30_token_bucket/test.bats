@@ -20,13 +20,10 @@ fast_clock() {
 }
 
 @test "wrong rates and sizes are usage errors" {
-    local words
-    for words in '--rate x' '--rate 60000001' '--burst 0' '--burst 1000001'; do
-        about "started the server with $words" "what is wrong is said on stderr, with the usage" "$HERE, \"Done when\""
-        # shellcheck disable=SC2086 # two words
-        try_server $words
-        ((TRIED_STATUS == 2)) || report "it ended with status $TRIED_STATUS" "status 2"
-    done
+    usage_error --rate x
+    usage_error --rate 60000001
+    usage_error --burst 0
+    usage_error --burst 1000001
 }
 
 @test "what is over the burst is told to come later" {

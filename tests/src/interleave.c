@@ -624,10 +624,61 @@ struct outcome {
     char why[LINE_SIZE + 64];
 };
 
+static int64_t no_number(struct outcome *outcome, const char *why)
+{
+    outcome->failed = true;
+    snprintf(outcome->why, sizeof outcome->why, "%s", why);
+    return 0;
+}
+
+/* What an operator makes of its operands; one that takes one operand gets b = 0. In 64
+ * bits, where two numbers of 32 cannot overflow. */
+static int64_t operate(char what, int64_t a, int64_t b, struct outcome *outcome)
+{
+    switch (what) {
+    case '!':
+        return !a;
+    case '~':
+        return ~a;
+    case 'm':
+        return -a;
+    case 'O':
+    case 'A':
+        return b != 0; /* evaluate() has looked at a */
+    case '|':
+        return a | b;
+    case '^':
+        return a ^ b;
+    case '&':
+        return a & b;
+    case '=':
+        return a == b;
+    case 'N':
+        return a != b;
+    case 'L':
+        return a <= b;
+    case 'G':
+        return a >= b;
+    case '<':
+        return a < b;
+    case '>':
+        return a > b;
+    case '+':
+        return a + b;
+    case '-':
+        return a - b;
+    case '*':
+        return a * b;
+    }
+    if (b == 0)
+        return no_number(outcome, "a division by zero");
+    return what == '/' ? a / b : a % b;
+}
+
 static int evaluate(const struct state *state, int expression, struct outcome *outcome)
 {
     const struct node *node = &model.nodes[expression];
-    int64_t a = 0, b = 0;
+    int64_t a = 0, b = 0, result;
 
     if (node->what == 'n')
         return node->value;
@@ -642,57 +693,10 @@ static int evaluate(const struct state *state, int expression, struct outcome *o
         return 0;
     if (node->child[1] >= 0)
         b = evaluate(state, node->child[1], outcome);
-    switch (node->what) {
-    case '!':
-        return !a;
-    case '~':
-        return (int)~a;
-    case 'm':
-        return (int)-a;
-    case 'O':
-    case 'A':
-        return b != 0;
-    case '|':
-        return (int)(a | b);
-    case '^':
-        return (int)(a ^ b);
-    case '&':
-        return (int)(a & b);
-    case '=':
-        return a == b;
-    case 'N':
-        return a != b;
-    case 'L':
-        return a <= b;
-    case 'G':
-        return a >= b;
-    case '<':
-        return a < b;
-    case '>':
-        return a > b;
-    case '+':
-        a += b;
-        break;
-    case '-':
-        a -= b;
-        break;
-    case '*':
-        a *= b;
-        break;
-    default:
-        if (b == 0) {
-            outcome->failed = true;
-            snprintf(outcome->why, sizeof outcome->why, "a division by zero");
-            return 0;
-        }
-        a = node->what == '/' ? a / b : a % b;
-    }
-    if (a > INT32_MAX || a < INT32_MIN) {
-        outcome->failed = true;
-        snprintf(outcome->why, sizeof outcome->why, "a number became too large");
-        return 0;
-    }
-    return (int)a;
+    result = operate(node->what, a, b, outcome);
+    if (result > INT32_MAX || result < INT32_MIN)
+        result = no_number(outcome, "a number became too large");
+    return (int)result;
 }
 
 /* Jumps are no steps. */
