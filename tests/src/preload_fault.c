@@ -76,6 +76,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -162,6 +163,7 @@ DEFINE_REAL(readv)
 DEFINE_REAL(send)
 DEFINE_REAL(sendto)
 DEFINE_REAL(sendmsg)
+DEFINE_REAL(sendfile)
 DEFINE_REAL(write)
 DEFINE_REAL(writev)
 DEFINE_REAL(accept)
@@ -594,6 +596,15 @@ ssize_t writev(int fd, const struct iovec *iov, int count)
     first = iov_cut(iov, (size_t)count, plan.short_send);
     return moved(POINT_send, fd, real_writev()(fd, &first, 1), first.iov_len,
         iov_total(iov, (size_t)count));
+}
+
+ssize_t sendfile(int fd, int file, off_t *at, size_t len)
+{
+    size_t asked = cut(len, plan.short_send);
+
+    if (fails(POINT_send, fd, 0))
+        return -1;
+    return moved(POINT_send, fd, real_sendfile()(fd, file, at, asked), asked, len);
 }
 
 /* ---- accept, waiting, sleeping ---- */
