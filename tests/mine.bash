@@ -428,13 +428,13 @@ kinds_wanted() {
     local kind
     for kind in "${MINE_KINDS[@]}"; do
         [[ $kind != thread ]] || uses_threads || continue
-        [[ -z ${FILTER-} ]] || tests_of "$kind" | grep -qE -e "$FILTER" || continue
+        [[ -z ${FILTER-} ]] || findings_of "$kind" | grep -qE -e "$FILTER" || continue
         echo "$kind"
     done
 }
 
-# tests_of KIND: the names of its tests.
-tests_of() {
+# findings_of KIND: the names of its tests.
+findings_of() {
     sed -n "/^# bats test_tags=.*kind:$1/,/^@test/s/^@test \"\(.*\)\" {.*/\1/p" tests/mine/findings.bats
 }
 

@@ -198,7 +198,7 @@ refused() {
     mkdir "$STUDENT"
     refused "no C file"
     touch "$STUDENT/main.c"
-    refused "STEP is 01 to 05, not 07" 07
+    refused "STEP is 01 to 05, or a stage such as 05.07, not 07" 07
     CHECK=$STUDENT/main.c
     refused "MINE=.* is a file"
     CHECK=.

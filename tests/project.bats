@@ -158,6 +158,16 @@ FAKE
 
 # ---- how files look ---------------------------------------------------------------
 
+# A second one would take the place of the first without a word, wherever both files are read.
+@test "what tests/run reads has one function of a name" {
+    local files=(tests/{run,machine.bash,suites.bash,mine.bash,stages/stages.bash,exercises/exercises.bash}) twice
+    twice=$(sed -n 's/^\([a-z_0-9]*\)() .*/\1/p' "${files[@]}" | sort | uniq -d)
+    [[ -z $twice ]] || {
+        echo "$twice"
+        return 1
+    }
+}
+
 @test "the files look as .editorconfig says" {
     is_repository || skip "this is no git repository"
     local files c=() typed=() indented=() file
