@@ -228,6 +228,21 @@ open_to_guard() {
     for file; do : >"$file" && chmod 666 "$file"; done
 }
 
+# as_server PROGRAM: another program with a student's code in it takes the server's place, behind a
+# guard as well if the server is.
+as_server() {
+    local guarded=$BATS_TEST_TMPDIR/guarded
+    if [[ -f ${SERVER%/*}/guard.conf ]]; then
+        mkdir "$guarded" && cp "$SERVER" "$guarded/server"
+        sed '/^program /d' "${SERVER%/*}/guard.conf" >"$guarded/guard.conf"
+        printf 'program %s\n' "$1" >>"$guarded/guard.conf"
+        chmod o+x "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/test "$BATS_TEST_TMPDIR" "$guarded"
+        chmod o+rx "$1"
+        set -- "$guarded/server"
+    fi
+    SERVER=$1
+}
+
 # notes_crashes: can crash.so (src/preload_crash.c) be loaded into the server?
 notes_crashes() {
     [[ -z ${SERVER_WRAP-}${CHECK_EXIT-} && " ${SERVER_ENV-}" != *' LD_PRELOAD='* &&

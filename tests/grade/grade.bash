@@ -73,7 +73,7 @@ lay_tree() {
 # wrong servers. Tests that a student wrote are asked of both, so they get the whole tree.
 lay_bare_tree() {
     cp -a "$1" "$2" && rm -rf "$2"/step0*/*.[ch] "$2"/step0*/server "$2"/step05_final/stages/*/change.patch \
-        "$2"/exercises/*/starter.patch "$2"/tests/{mutants,wheats,variants,unit,fuzz,bench,stages/work,mine/broken}
+        "$2"/exercises/*/starter.patch "$2"/tests/{mutants,wheats,variants,fuzz,bench,stages/work,mine/broken}
 }
 
 # everybody_enters DIRECTORY: all that stand above it can be passed by any user.
