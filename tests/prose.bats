@@ -215,7 +215,7 @@ END
 
 @test "prose: a server that never says that it listens" {
     blocks 1 'wanted "listening on 127.0.0.1:8080", and nothing more was printed' <<'END'
-<!-- run: serves -->
+<!-- run: serves limit=1 -->
 
     exec 2>&1; sleep 1000
 

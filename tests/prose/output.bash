@@ -1,7 +1,8 @@
 # output.bash - compares what a README shows as output with what was seen.
 # shellcheck shell=bash disable=SC2034 # DIFFERS and W_LINE are for who sources this
 
-NUMBER='(0x[0-9a-f]+|[0-9]+([.:T,-][0-9]+)*Z?)'
+# A number, a time of any kind, an address; a Date of HTTP.
+NUMBER='(0x[0-9a-f]+|[0-9]+([.:T,-][0-9]+)*Z?|[A-Z][a-z][a-z], [0-9][0-9] [A-Z][a-z][a-z] [0-9]{4} [0-9:]{8} GMT)'
 
 # varies WORDS: what an author says about output: "before the number"LETTER..., numbers, any-order,
 # and at the end, behind `if`, what holds between the numbers. Sets V_BEFORE, V_NAME, V_ALL, V_ORDER
@@ -40,8 +41,9 @@ pattern_of() {
     while :; do
         best='' at=${#rest}
         for n in "${!V_BEFORE[@]}"; do
-            before=${rest%%"${V_BEFORE[n]}"[0-9]*}
-            ((${#before} >= at)) || best=$n at=${#before}
+            before=${rest%%"${V_BEFORE[n]}"[0-9A-Z]*}
+            ((${#before} < at)) && [[ ${rest:${#before} + ${#V_BEFORE[n]}} =~ ^$NUMBER ]] || continue
+            best=$n at=${#before}
         done
         before=${rest%%[0-9]*}
         if [[ -n $V_ALL ]] && ((${#before} < at)); then
@@ -56,6 +58,8 @@ pattern_of() {
             PATTERN=^${PATTERN:2} # without its escape
             return
         fi
+        # A column of numbers is filled up with blanks.
+        [[ $LITERAL != *' ' && $PATTERN$LITERAL != '\^' ]] || LITERAL="${LITERAL%"${LITERAL##*[! ]}"} *"
         PATTERN+=$LITERAL$NUMBER
         [[ ! $rest =~ ^$NUMBER ]] || rest=${rest:${#BASH_REMATCH[0]}}
     done
