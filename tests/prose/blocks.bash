@@ -4,12 +4,10 @@
 
 # Why a block may not be run.
 declare -gA REASONS=(
-    [installs]="it installs packages, and setup.bats asks that of made-up systems"
     [suite]="it runs a whole suite, and CI runs that by itself"
     [measures]="it measures for minutes, and bench.bats runs the tools"
     [tested]="another test runs these commands, each with its arguments"
     [yours]="it needs what only the reader has: their own server, solution, editor or platform"
-    [forever]="it waits for the reader, and ends with Ctrl-C only"
     [machine]="it shows what another machine or a debugger in hand would print"
 )
 
@@ -34,20 +32,20 @@ wrong() { MISTAKES+=("$README:$1: $2"); }
 
 # find_blocks FILE: sets, for each shell block, B_LINE (of its first command), B_TEXT, B_KIND
 # (script, or transcript: commands behind "$ " with their output), B_TERMINAL, B_NOT (the reason),
-# B_NEEDS, B_FAILS, B_LIMIT, B_SERVES, B_UNTOLD, B_BEFORE, B_OUT_LINE (0: no output is told),
+# B_NEEDS, B_FAILS, B_LIMIT, B_SERVES, B_UNTOLD, B_BEFORE, B_AFTER, B_OUT_LINE (0: no output is told),
 # B_OUT and B_VARIES. MISTAKES: what is wrong with the comments.
 find_blocks() {
     README=$1
     MISTAKES=() B_LINE=() B_TEXT=() B_KIND=() B_TERMINAL=() B_NOT=() B_NEEDS=() B_FAILS=() B_LIMIT=()
-    B_SERVES=() B_UNTOLD=() B_BEFORE=() B_OUT_LINE=() B_OUT=() B_VARIES=()
-    local lines i=0 line body start count run='' run_line=0 before='' output='' output_line=0 adjacent=''
+    B_SERVES=() B_UNTOLD=() B_BEFORE=() B_AFTER=() B_OUT_LINE=() B_OUT=() B_VARIES=()
+    local lines i=0 line body start count run='' run_line=0 before='' after='' output='' output_line=0 adjacent=''
     mapfile -t lines <"$1"
     count=${#lines[@]}
     while ((i < count)); do
         line=${lines[i]}
         start=$((i + 1)) body=''
         case $line in
-            '<!-- run: '* | '<!-- before: '* | '<!-- output:'*)
+            '<!-- run: '* | '<!-- before: '* | '<!-- after: '* | '<!-- output:'*)
                 while [[ ${lines[i]} != *'-->' ]] && ((i + 1 < count)); do
                     i=$((i + 1))
                     [[ ${lines[i]} == '-->' ]] || body+=${lines[i]%-->}$'\n'
@@ -57,6 +55,7 @@ find_blocks() {
                 case $line in
                     run:*) run=${line#run:} run_line=$start ;;
                     before:*) before=${line#before:}$'\n'$body ;;
+                    after:*) after=${line#after:}$'\n'$body ;;
                     output:*)
                         if [[ -n $body ]]; then # the prose tells it in words
                             take_output "$((start + 1))" "$body" "${line#output:}"
@@ -86,17 +85,17 @@ find_blocks() {
                 ;;
             *[![:space:]]*)
                 adjacent=''
-                [[ -z $run$before && $output_line == 0 ]] || none_follows
+                [[ -z $run$before$after && $output_line == 0 ]] || none_follows
                 ;;
         esac
         i=$((i + 1))
     done
-    [[ -z $run$before && $output_line == 0 ]] || none_follows
+    [[ -z $run$before$after && $output_line == 0 ]] || none_follows
 }
 
 none_follows() {
     wrong "$((run_line > 0 ? run_line : output_line))" "this comment stands above no block"
-    run='' run_line=0 before='' output='' output_line=0
+    run='' run_line=0 before='' after='' output='' output_line=0
 }
 
 # take_block LANGUAGE LINE TEXT: a shell block, the output of the one before, or neither.
@@ -105,7 +104,7 @@ take_block() {
     case $1 in
         sh) kind=script ;;
         text | '') [[ $3 != '$ '* ]] || kind=transcript ;;
-        indented) [[ -z $run$before && ! $3 =~ $COMMANDS ]] || kind=script ;;
+        indented) [[ -z $run$before$after && ! $3 =~ $COMMANDS ]] || kind=script ;;
     esac
     [[ $3 != '$ '* ]] || kind=transcript
     if [[ -n $kind ]]; then
@@ -116,7 +115,7 @@ take_block() {
         output='' output_line=0 adjacent=''
     else
         adjacent=''
-        [[ -z $run$before && $output_line == 0 ]] || none_follows
+        [[ -z $run$before$after && $output_line == 0 ]] || none_follows
     fi
 }
 
@@ -132,7 +131,7 @@ take_output() {
 
 take_shell() {
     local n=${#B_LINE[@]} word tool
-    B_KIND[n]=$1 B_LINE[n]=$2 B_TEXT[n]=$3 B_BEFORE[n]=$before
+    B_KIND[n]=$1 B_LINE[n]=$2 B_TEXT[n]=$3 B_BEFORE[n]=$before B_AFTER[n]=$after
     B_TERMINAL[n]=1 B_NOT[n]='' B_NEEDS[n]='' B_FAILS[n]='' B_LIMIT[n]=60 B_SERVES[n]='' B_UNTOLD[n]=''
     B_OUT_LINE[n]=0 B_OUT[n]='' B_VARIES[n]=''
     [[ ! $3 =~ ^'# terminal '([1-3]) ]] || B_TERMINAL[n]=${BASH_REMATCH[1]}
@@ -160,7 +159,7 @@ take_shell() {
             *) wrong "$run_line" "a block cannot be told \"$word\"" ;;
         esac
     done
-    run='' run_line=0 before=''
+    run='' run_line=0 before='' after=''
 }
 
 # commands_of FIRST_LINE TEXT: splits a script into whole commands. C_LINE: where each begins,

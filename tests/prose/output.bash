@@ -42,8 +42,9 @@ pattern_of() {
         best='' at=${#rest}
         for n in "${!V_BEFORE[@]}"; do
             before=${rest%%"${V_BEFORE[n]}"[0-9A-Z]*}
-            ((${#before} < at)) && [[ ${rest:${#before} + ${#V_BEFORE[n]}} =~ ^$NUMBER ]] || continue
-            best=$n at=${#before}
+            if ((${#before} < at)) && [[ ${rest:${#before} + ${#V_BEFORE[n]}} =~ ^$NUMBER ]]; then
+                best=$n at=${#before}
+            fi
         done
         before=${rest%%[0-9]*}
         if [[ -n $V_ALL ]] && ((${#before} < at)); then
@@ -62,6 +63,7 @@ pattern_of() {
         [[ $LITERAL != *' ' && $PATTERN$LITERAL != '\^' ]] || LITERAL="${LITERAL%"${LITERAL##*[! ]}"} *"
         PATTERN+=$LITERAL$NUMBER
         [[ ! $rest =~ ^$NUMBER ]] || rest=${rest:${#BASH_REMATCH[0]}}
+        [[ $rest != ' '* ]] || PATTERN+=' +' rest=${rest#"${rest%%[! ]*}"}
     done
 }
 
@@ -86,8 +88,9 @@ compare() {
     varies "$3" || { WHY="output cannot be told \"$3\"" && return 1; }
     for name in "${V_NAME[@]}"; do [[ -z $name ]] || eval "local $name=()"; done
     wanted=() seen=()
-    [[ -z $1 ]] || mapfile -t wanted <<<"${1%$'\n'}"
-    [[ -z $2 ]] || mapfile -t seen <<<"${2%$'\n'}"
+    # As a screen shows them.
+    [[ -z $1 ]] || mapfile -t wanted < <(expand <<<"${1%$'\n'}")
+    [[ -z $2 ]] || mapfile -t seen < <(expand <<<"${2%$'\n'}")
     if [[ -n $V_ORDER ]]; then
         for at_wanted in "${!wanted[@]}"; do
             found=''
@@ -116,6 +119,10 @@ compare() {
         WHY="saw \"${seen[at_seen]}\", and nothing more was wanted"
         return 1
     fi
+    # In a transcript each output is compared alone: the condition is for that which has them all.
+    for name in "${V_NAME[@]}"; do
+        if [[ -n $name && -n ${APART-} ]] && eval "((\${#${name}[@]} == 0))"; then return 0; fi
+    done
     [[ -z $V_IF ]] || ((V_IF)) || {
         WHY="it does not hold that $V_IF"
         for name in "${V_NAME[@]}"; do [[ -z $name ]] || WHY+=$(eval "echo \", $name: \${${name}[*]}\""); done
