@@ -7,6 +7,13 @@
 
 load lib.bash
 
+# says_nothing COMMAND...
+says_nothing() {
+    local said
+    said=$("$@" 2>&1)
+    [[ -z $said ]] || { echo "$said" && return 1; }
+}
+
 setup() {
     cd "$COURSE" || return 1
     README=$BATS_TEST_TMPDIR/README.md
@@ -284,4 +291,32 @@ END
 17
 -->
 END
+}
+
+@test "prose: what the READMEs name exists" {
+    says_nothing tests/prose/names
+}
+
+# unknown WORDS: the README on stdin names what is not there.
+unknown() {
+    cat >"$README"
+    SAID=$(tests/prose/names "$README") && return 1
+    SAID=${SAID//"$README"/README}
+    [[ $SAID == "README:$1" ]] || { echo "wanted README:$1, saw $SAID" && return 1; }
+}
+
+@test "prose: names that do not exist" {
+    unknown '3: there is no link ](nowhere.md)' <<<$'# A\n\n[a](#a) and [b](nowhere.md)'
+    unknown '3: there is no link ](#b)' <<<$'# A\n\n[a](#a) and [b](#b)'
+    unknown '1: there is no make make tost' <<<'`make test STEP=03`, not `make tost`'
+    unknown '4: there is no make make cleen' <<<$'```sh\nmake clean\ncd . &&\nmake cleen\n```'
+    unknown '1: there is no path tests/wheat/run' <<<'`tests/wheats/run`, not `tests/wheat/run`'
+    unknown '1: there is no file pol.c' <<<'`pool.c`, not `pol.c`'
+    unknown '1: there is no function net_lissen()' <<<'`net_listen()`, not `net_lissen()`'
+    unknown '1: there is no option --drain-tme' <<<'`--drain-timeout`, not `--drain-tme`'
+    unknown '1: there is no rfc RFC 9112, section 99' <<<'RFC 9112, section 9, and RFC 9112, section 99'
+    if man -w 7 tcp >/dev/null 2>&1; then
+        unknown '1: there is no man accept(7)' <<<'accept(2), not accept(7)'
+    fi
+    unknown '4: there is no file ring.c' <<<$'<!-- made: ring.h -->\n\n`ring.h`\n`ring.c`'
 }
