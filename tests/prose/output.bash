@@ -121,7 +121,7 @@ compare() {
     fi
     # In a transcript each output is compared alone: the condition is for that which has them all.
     for name in "${V_NAME[@]}"; do
-        if [[ -n $name && -n ${APART-} ]] && eval "((\${#${name}[@]} == 0))"; then return 0; fi
+        if [[ -n $name && -n $APART ]] && eval "((\${#${name}[@]} == 0))"; then return 0; fi
     done
     [[ -z $V_IF ]] || ((V_IF)) || {
         WHY="it does not hold that $V_IF"
