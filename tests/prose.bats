@@ -101,7 +101,7 @@ END
 }
 
 @test "prose: patterns in output" {
-    blocks 0 '5 passed, 0 failed' <<'END'
+    blocks 0 '6 passed, 0 failed' <<'END'
     exec 2>&1; echo rps=5000; echo "pid $$ 17"; echo "at 2026-11-26T09:31:34.781Z 17"
 
 <!-- output: "rps=" "^pid "p "at " if p > 1
@@ -123,6 +123,12 @@ last
 a
 1 of 2
 b
+-->
+
+    exec 2>&1; echo it was closed
+
+<!-- output: reset|closed
+it was reset
 -->
 
     exec 2>&1; (sleep 0.3; echo late) &

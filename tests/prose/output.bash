@@ -4,16 +4,19 @@
 # A number, a time of any kind, an address; a Date of HTTP.
 NUMBER='(0x[0-9a-f]+|[0-9]+([.:T,-][0-9]+)*Z?|[A-Z][a-z][a-z], [0-9][0-9] [A-Z][a-z][a-z] [0-9]{4} [0-9:]{8} GMT)'
 
-# varies WORDS: what an author says about output: "before the number"LETTER..., numbers, any-order,
+# varies WORDS: what an author says about output: "before the number"LETTER..., numbers, any-order, this|that (either word),
 # and at the end, behind `if`, what holds between the numbers. Sets V_BEFORE, V_NAME, V_ALL, V_ORDER
 # and V_IF.
 varies() {
     local rest=$1 word='"([^"]*)"([a-z]?)'
-    V_BEFORE=() V_NAME=() V_ALL='' V_ORDER='' V_IF=''
+    V_BEFORE=() V_NAME=() V_SAME=() V_OTHER=() V_ALL='' V_ORDER='' V_IF=''
     while [[ $rest == *[![:space:]]* ]]; do
         rest=${rest#"${rest%%[![:space:]]*}"}
         if [[ $rest =~ ^$word ]]; then
             V_BEFORE+=("${BASH_REMATCH[1]}") V_NAME+=("${BASH_REMATCH[2]}")
+            rest=${rest:${#BASH_REMATCH[0]}}
+        elif [[ $rest =~ ^([a-z]+)\|([a-z]+) ]]; then
+            V_SAME+=("${BASH_REMATCH[1]}") V_OTHER+=("${BASH_REMATCH[2]}")
             rest=${rest:${#BASH_REMATCH[0]}}
         elif [[ $rest == numbers* ]]; then
             V_ALL=yes rest=${rest#numbers}
@@ -88,6 +91,9 @@ compare() {
     varies "$3" || { WHY="output cannot be told \"$3\"" && return 1; }
     for name in "${V_NAME[@]}"; do [[ -z $name ]] || eval "local $name=()"; done
     wanted=() seen=()
+    for name in "${!V_SAME[@]}"; do
+        set -- "${1//"${V_OTHER[name]}"/"${V_SAME[name]}"}" "${2//"${V_OTHER[name]}"/"${V_SAME[name]}"}"
+    done
     # As a screen shows them.
     [[ -z $1 ]] || mapfile -t wanted < <(expand <<<"${1%$'\n'}")
     [[ -z $2 ]] || mapfile -t seen < <(expand <<<"${2%$'\n'}")
