@@ -212,7 +212,8 @@ allowed_includes() {
 @test "shellcheck finds nothing in the scripts" {
     command -v shellcheck >/dev/null || skip "shellcheck is not installed"
     local scripts=(tests/setup tests/doctor tests/run tests/diff tests/long tests/repeat tests/soak
-        tests/mutants/run tests/wheats/run .ci/run .ci/container .ci/machine tests/*.bash tests/bench/*.bash
+        tests/mutants/run tests/wheats/run tests/prose/{names,run} .ci/run .ci/container .ci/machine tests/*.bash tests/bench/*.bash
+        tests/prose/*.bash
         tests/bench/ablate tests/bench/count tests/bench/figure tests/bench/grow
         tests/bench/own-cost tests/bench/refresh tests/bench/run tests/bench/table)
     scripts+=(tests/stages/{unfold,fold,run,diff,start,list,matrix,sanitized,stages.bash})
