@@ -411,6 +411,52 @@ unasked() {
     ((count >= 25))
 }
 
+# index_rows README: call, chapter, heading, file, function, test, with tabs between them; a row that has two calls
+# becomes two.
+index_rows() {
+    sed -n '/^## Index of system calls/,/^## /s/^| \(`.*`\) | [0-9.]*, \[\(.*\)\](\([^#]*\)#[^)]*) | `\([^`]*\)`: `\([^`]*\)` | \(.*\) |$/\1\t\3\t\2\t\4\t\5\t\6/p' "$1" |
+        awk -F '\t' -v OFS='\t' '{ count = split($1, calls, ", "); for (i = 1; i <= count; i++) { $1 = calls[i]; gsub(/`/, "", $1); print } }'
+}
+
+# section FILE HEADING: what stands below it.
+section() { awk -v heading="$2" '/^##+ / { inside = substr($0, index($0, " ") + 1) == heading; next } inside' "$1"; }
+
+# system_calls: those that the servers make, as their sources call them.
+system_calls() {
+    local known
+    known=$(echo '#include <sys/syscall.h>' | cc -E -dM - | sed -n 's/^#define SYS_\([a-z0-9_]*\) .*/\1/p')
+    # What libc calls by another name, and what needs no call.
+    known=$(printf '%s\n' "$known" recv send eventfd signalfd sigaction sigprocmask | grep -vx time)
+    sed '/^ *\/\*/d; /^ \*/d; s/([0-9])//g' step0*/*.c | grep -oE '\b[a-z_0-9]+\(' | tr -d '(' | sort -u | grep -xF "$known"
+}
+
+# wrong_rows README: what is wrong with its index.
+wrong_rows() {
+    local call chapter heading file function test
+    while IFS=$'\t' read -r call chapter heading file function test; do
+        [[ $file == */* ]] || file=step05_final/$file
+        section "$chapter" "$heading" | grep -qw -- "$call" || echo "$chapter, \"$heading\", does not speak of $call"
+        grep -qE "\\b$call\\(" "$file" && grep -qE "\\b$function\\(" "$file" || echo "$file: no $function that calls $call"
+        grep -qxF "@test \"$test\" {" tests/*.bats step0*/test.bats || echo "there is no test \"$test\""
+    done < <(index_rows "$1")
+    system_calls | while read -r call; do
+        index_rows "$1" | cut -f 1 | grep -qx "$call" || echo "$call has no row"
+    done
+}
+
+@test "the index names each system call, and where it is explained, used and tested" {
+    local wrong=$BATS_TEST_TMPDIR/README.md row said
+    [[ $(system_calls | wc -l) -ge 28 ]]
+    said=$(wrong_rows README.md)
+    [[ -z $said ]] || { echo "$said"; false; }
+    # A row that is gone, or says what is not so, is found.
+    for row in '/^| `epoll_ctl`/d' '/^| `recv`/s/The read loop/Signals/' '/^| `recv`/s/conn\.c/net.c/' \
+        '/^| `recv`/s/that connection ends/all end/'; do
+        sed "$row" README.md >"$wrong"
+        [[ $(wrong_rows "$wrong" | wc -l) -ge 1 ]]
+    done
+}
+
 @test "every wall that a chapter names is a test, and every wall is named" {
     local step wall
     for step in "${STEPS[@]}" step05_final/stages/*; do
