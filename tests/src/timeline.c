@@ -217,6 +217,11 @@ static bool is(const struct call *call, const char *name)
     return strcmp(call->kind->name, name) == 0;
 }
 
+static bool has_failed(const struct call *call)
+{
+    return *call->result == 'E';
+}
+
 /* A client waits from what it has sent to the next that it gets. */
 static void find_waiting_clients(void)
 {
@@ -308,7 +313,7 @@ static void find_arrow(const struct call *from, const char *name, bool used[])
     for (int i = 0; i < timeline.recorded; i++) {
         const struct call *to = &timeline.calls[i];
         if (used[i] || to->open || !is(to, name) || to->lane == from->lane ||
-            to->end_ns < from->start_ns || *to->result == 'E' || *to->result == '-' ||
+            to->end_ns < from->start_ns || has_failed(to) || *to->result == '-' ||
             (from->client != '-' && to->client != from->client) ||
             (is(to, "recv") && strcmp(to->result, "0") == 0 && !is(from, "close")))
             continue;
@@ -503,10 +508,11 @@ static bool says_client(const struct call *call)
 static const char *label(const struct call *call, int room)
 {
     static char text[64];
-    char of[4] = "";
+    char of[8] = "";
 
-    if (says_client(call))
-        snprintf(of, sizeof of, " %c", call->client);
+    if (says_client(call) || has_failed(call))
+        snprintf(of, sizeof of, " %s%.1s", has_failed(call) ? "!" : "",
+            says_client(call) ? &call->client : "");
     if (call->end_ns - call->start_ns >= LONG_NS &&
         snprintf(text, sizeof text, "%s%s %s", call->kind->word, of,
             duration(call->end_ns - call->start_ns)) <= room)
@@ -531,7 +537,7 @@ static void legend(char *text, size_t size)
             occurs = occurs || drawn[j]->kind == &kinds[i];
         if (!occurs || is(&(struct call){.kind = &kinds[i]}, "answer"))
             continue;
-        len += (size_t)snprintf(text + len, size - len, "%s%c %s", len > 0 ? "  " : "",
+        len += (size_t)snprintf(text + len, size - len, "%s%c %s", len > 0 ? ", " : "",
             kinds[i].letter, kinds[i].word);
         if (len >= size)
             break;
@@ -580,12 +586,13 @@ static void draw_text(void)
         if (timeline.has_lane[lane])
             text_lane(lane);
     legend(words, sizeof words);
-    printf("\n%s in all; dots are waiting; a short call is drawn wider than it is\n",
+    printf("\n%s in all; dots are waiting, ! is a call that failed; a short call is "
+           "drawn wider than it is\n",
         duration(timeline.until_ns));
     for (const char *rest = words; *rest != '\0';) {
         size_t len = strlen(rest);
         if (len > COLUMNS)
-            for (len = COLUMNS; strncmp(rest + len, "  ", 2) != 0; len--)
+            for (len = COLUMNS; rest[len - 1] != ','; len--)
                 ;
         printf("%.*s\n", (int)len, rest);
         rest += len + strspn(rest + len, " ");
@@ -673,6 +680,7 @@ static const char style[] =
     ".t{font-size:14px;font-weight:600}.n{text-anchor:end}.s{font-size:11px;fill:#59636e}"
     "\n"
     ".l{font:9.5px ui-monospace,monospace;text-anchor:middle}\n"
+    ".o{paint-order:stroke;stroke:#f3f5f7;stroke-width:4px;stroke-linejoin:round}\n"
     ".bg{fill:#fff}.g{stroke:#d1d9e0;stroke-width:1}\n"
     ".b{stroke-width:1}.w{fill:url(#h);stroke:#8c959f;stroke-width:.8}\n"
     ".p{fill:none;stroke-width:1.2;marker-end:url(#m)}\n"
@@ -683,7 +691,8 @@ static const char style[] =
     ".cg{fill:#e9e48d;stroke:#7c7600}.ch{fill:#bfe5ee;stroke:#1b7f94}\n"
     ".c-{fill:#e3e7eb;stroke:#6e7781}.p{fill:none}\n"
     "@media(prefers-color-scheme:dark){\n"
-    "text{fill:#f0f6fc}.s{fill:#9198a1}.bg{fill:#0d1117}.g{stroke:#30363d}\n"
+    "text{fill:#f0f6fc}.o{stroke:#161b22}.s{fill:#9198a1}.bg{fill:#0d1117}.g{stroke:#"
+    "30363d}\n"
     ".w{stroke:#6e7681}#m path{fill:#9198a1}\n"
     "#h path{stroke:#39424d}#h rect{fill:#161b22}\n"
     ".ca{fill:#0b4a75;stroke:#56b4e9}.cb{fill:#704700;stroke:#e69f00}\n"
@@ -746,36 +755,46 @@ static void width_px(int units)
     printf(" width=\"%d.%d\"", units / UNIT, units % UNIT * 10 / UNIT);
 }
 
-static void svg_call(const struct call *call)
+static int bar_top_px(const struct call *call)
+{
+    return lane_top_px[call->lane] + (LANE_PX - BAR_PX) / 2;
+}
+
+static void svg_bar(const struct call *call)
 {
     int x = instants.x[call->start], width = instants.x[call->end] - x;
-    int y = lane_top_px[call->lane] + (LANE_PX - BAR_PX) / 2;
 
     printf("<g><title>%s%s%.1s, %s", call->kind->word, call->client != '-' ? " " : "",
         call->client != '-' ? &call->client : "",
         duration(call->end_ns - call->start_ns));
     printf("%s%s</title>", *call->result != '\0' ? ", result " : "", call->result);
-    printf("<rect rx=\"2\" height=\"%d\" y=\"%d\"", BAR_PX, y);
+    printf("<rect rx=\"2\" height=\"%d\" y=\"%d\"", BAR_PX, bar_top_px(call));
     px("x", x);
     width_px(width);
     if (is_wait(call))
-        printf(" class=\"w\"/>");
+        printf(" class=\"w\"/></g>\n");
     else
-        printf(" class=\"b c%c\"/>", call->client);
-    const char *words = label(call, (width - UNIT * 2) / LETTER_UNITS);
-    if (*words != '\0') {
-        printf("<text class=\"l\" y=\"%d\"", y + 13);
-        px("x", x + width / 2);
-        printf(">%s</text>", words);
-    }
-    printf("</g>\n");
+        printf(" class=\"b c%c\"/></g>\n", call->client);
 }
 
-static void svg_calls(bool waits)
+static void svg_label(const struct call *call)
+{
+    int x = instants.x[call->start], width = instants.x[call->end] - x;
+    const char *words = label(call, (width - UNIT * 2) / LETTER_UNITS);
+
+    if (*words == '\0')
+        return;
+    printf(
+        "<text class=\"l%s\" y=\"%d\"", is_wait(call) ? " o" : "", bar_top_px(call) + 13);
+    px("x", x + width / 2);
+    printf(">%s</text>\n", words);
+}
+
+static void svg_calls(void (*part)(const struct call *call), bool waits)
 {
     for (int i = 0; i < drawn_count; i++)
         if (is_wait(drawn[i]) == waits)
-            svg_call(drawn[i]);
+            part(drawn[i]);
 }
 
 /* An arrow leaves where its cause begins, and comes to where its effect ends or, in a
@@ -785,8 +804,9 @@ static void svg_arrow(const struct arrow *arrow)
     const struct call *from = arrow->from, *to = arrow->to;
     bool down = to->lane > from->lane;
     int edge = (LANE_PX - BAR_PX) / 2, short_units = SHORT_PX * UNIT / 2;
-    int x1 = instants.x[from->start] + short_units;
     int x2 = is_wait(to) ? instants.x[to->end] : instants.x[to->start] + short_units;
+    int middle = instants.x[from->start] + short_units;
+    int x1 = middle > x2 ? instants.x[from->start] : middle;
     int y1 = lane_top_px[from->lane] + (down ? LANE_PX - edge : edge);
     int y2 = lane_top_px[to->lane] + (down ? edge - 2 : LANE_PX - edge + 2);
 
@@ -803,7 +823,7 @@ static long long tick_step_ns(void)
 
     for (long long ten = 1000;; ten *= 10)
         for (int i = 0; i < 3; i++)
-            if (timeline.until_ns / (ten * steps[i]) <= 10)
+            if (timeline.until_ns / (ten * steps[i]) <= 5)
                 return ten * steps[i];
 }
 
@@ -868,13 +888,16 @@ static void draw_svg(void)
     svg_head(bottom + 66);
     svg_axis(bottom);
     svg_names();
-    svg_calls(true);
-    svg_calls(false);
+    svg_calls(svg_bar, true);
     for (int i = 0; i < arrows_count; i++)
         svg_arrow(&arrows[i]);
+    svg_calls(svg_bar, false);
+    svg_calls(svg_label, true);
+    svg_calls(svg_label, false);
     printf("<text class=\"s\" x=\"12\" y=\"%d\">%s</text>\n", bottom + 40, words);
-    printf("<text class=\"s\" x=\"12\" y=\"%d\">A second letter is the client. Hatched: "
-           "waiting. A short call is drawn wider than it is.</text>\n</svg>\n",
+    printf("<text class=\"s\" x=\"12\" y=\"%d\">A second letter is the client, ! a call "
+           "that failed; hatched is waiting. A short call is drawn wider than it "
+           "is.</text>\n</svg>\n",
         bottom + 56);
 }
 
