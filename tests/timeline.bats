@@ -177,6 +177,20 @@ plays_not() {
     plays_not 0 '' '# a comment' '' 'a connect' 'a send 3' 'a receive 2' 'a receive 1'
 }
 
+@test "timeline: where an answer does not come, what happened until then is drawn" {
+    needs 01
+    # The server of step 01 serves b when a has gone.
+    local status=0
+    printf '%s\n' 'a connect' 'wait-for recv a' 'b connect' 'b send 6' 'b receive 6' >"$BATS_TEST_TMPDIR/script"
+    DO=$BATS_TEST_TMPDIR/script FORMAT=text SERVER='' timeout "$NET_S" tests/timeline/draw 01 \
+        >"$BATS_TEST_TMPDIR/text" 2>"$BATS_TEST_TMPDIR/said" 3>&- 4>&- || status=$?
+    cat "$BATS_TEST_TMPDIR"/{text,said}
+    ((status == 1))
+    grep -q 'line 5: this was waited for, and did not come' "$BATS_TEST_TMPDIR/said"
+    grep -q '^thread 1 .*recv a' "$BATS_TEST_TMPDIR/text"
+    grep -q '^client b .*waits' "$BATS_TEST_TMPDIR/text"
+}
+
 # ---- what is drawn ----------------------------------------------------------------
 
 @test "timeline: the picture of each chapter is drawn from the data beside it" {
@@ -270,22 +284,27 @@ refuses() {
 
 # ---- the command ------------------------------------------------------------------
 
-# wrong TEXT WORD...: make timeline says that there is no such word, and ends with status 2.
+# wrong STATUS TEXT STEP [WORD=VALUE...]: the command says that, and ends so.
 wrong() {
     local status=0
-    make -s timeline "${@:2}" >"$BATS_TEST_TMPDIR/said" 2>&1 || status=$?
+    env DO=wall FORMAT=text SERVER= OUT= "${@:4}" timeout "$NET_S" tests/timeline/draw "$3" \
+        >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- 4>&- || status=$?
     cat "$BATS_TEST_TMPDIR/said"
-    ((status == 2)) && grep -qF "$1" "$BATS_TEST_TMPDIR/said"
+    ((status == $1)) && grep -qF "$2" "$BATS_TEST_TMPDIR/said"
 }
 
 @test "timeline: a wrong word is refused, with those that are valid" {
     needs 01
-    wrong 'STEP=01, 02, 03, 04 or 05'
-    wrong 'STEP=01, 02, 03, 04 or 05' STEP=06
-    wrong 'FORMAT=text, svg, trace or record' STEP=01 FORMAT=png
-    wrong "there is no file 'dance' with what clients do: DO=wall, or DO=file" STEP=01 DO=dance
-    wrong "there is no program 'nowhere'" STEP=01 SERVER=nowhere
-    wrong 'does not say where it listens' STEP=01 SERVER=/bin/true
+    wrong 2 'STEP=01, 02, 03, 04 or 05' ''
+    wrong 2 'STEP=01, 02, 03, 04 or 05' 06
+    wrong 2 'FORMAT=text, svg, trace or record' 01 FORMAT=png
+    wrong 2 "there is no file 'dance' with what clients do: DO=wall, or DO=file" 01 DO=dance
+    wrong 2 "there is no program 'nowhere'" 01 SERVER=nowhere
+    wrong 1 'does not say where it listens' 01 SERVER=/bin/true
+    refute make -s timeline STEP=01 FORMAT=png 2>"$BATS_TEST_TMPDIR/said"
+    grep -q 'FORMAT=text, svg, trace or record' "$BATS_TEST_TMPDIR/said"
+    # A shell's own words are not ours.
+    FORMAT=png DO=dance make -s timeline STEP=01 | grep -q '^client a'
 }
 
 @test "timeline: OUT and SERVER may have a space, and .svg is a picture" {

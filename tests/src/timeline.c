@@ -222,6 +222,14 @@ static bool has_failed(const struct call *call)
     return *call->result == 'E';
 }
 
+static void add_waiting(int client, long long since_ns, long long until_ns)
+{
+    struct call *wait = add(kind_named("answer"), client, (char)('a' + client));
+
+    wait->start_ns = since_ns;
+    wait->end_ns = until_ns;
+}
+
 /* A client waits from what it has sent to the next that it gets. */
 static void find_waiting_clients(void)
 {
@@ -235,14 +243,14 @@ static void find_waiting_clients(void)
         if (is(call, "send") && *since == 0) {
             *since = call->end_ns;
         } else if (is(call, "receive") || is(call, "end") || is(call, "close")) {
-            if (*since != 0 && *since < call->start_ns) {
-                struct call *wait = add(kind_named("answer"), call->lane, call->client);
-                wait->start_ns = *since;
-                wait->end_ns = call->start_ns;
-            }
+            if (*since != 0 && *since < call->start_ns)
+                add_waiting(call->lane, *since, call->start_ns);
             *since = 0;
         }
     }
+    for (int lane = 0; lane < CLIENTS_MAX; lane++)
+        if (since_ns[lane] != 0 && since_ns[lane] < timeline.until_ns)
+            add_waiting(lane, since_ns[lane], timeline.until_ns);
 }
 
 static bool is_first_use(const struct call *use, const struct call *ready)
