@@ -94,6 +94,66 @@ served_after_silence() { before "$THREAD recv a" "$THREAD accept b" && before 'a
     (($(calls "$THREAD" recv '[abcd]') >= 4 && $(most_at_once sleep) == 3))
 }
 
+# mutant NAME: builds the wrong server of that patch.
+mutant() {
+    local directory=$BATS_TEST_TMPDIR/$1
+    mkdir "$directory"
+    cp step"${1%%_*}"_*/{*.[ch],Makefile} "$directory"
+    patch -s -d "$directory" -p1 <"tests/mutants/$1.patch"
+    make -s -C "$directory"
+}
+
+# play NAME STEP [SERVER]: what happens when the clients of tests/timeline/NAME come; how it ended
+# becomes PLAYED.
+play() {
+    local script=$BATS_TEST_TMPDIR/script
+    PLAYED=0
+    sed 's/^options -w 40000 /options -w 400000 /' "tests/timeline/$1" >"$script"
+    DO=$script FORMAT=record OUT=$RECORD SERVER=${3-} timeout "$NET_S" tests/timeline/draw "$2" 3>&- 4>&- ||
+        PLAYED=$?
+    cat "$RECORD"
+}
+
+# intrusions: how many calls for client a began in one thread while another one slept for a.
+intrusions() {
+    awk '
+        $1 ~ /^[0-9]/ && $3 == "a" && $2 ~ /^(recv|send|sleep)$/ {
+            thread[++count] = $1; start[count] = $4; sleeps[count] = $2 == "sleep"
+            end[count] = $5 == "-" ? 1e18 : $5
+        }
+        END {
+            for (i = 1; i <= count; i++)
+                for (j = 1; j <= count; j++)
+                    found += sleeps[j] && thread[i] != thread[j] && start[i] + 0 > start[j] + 0 &&
+                        start[i] + 0 < end[j] + 0
+            print found + 0
+        }' "$RECORD"
+}
+
+@test "timeline: of two workers at one connection the record shows both, and of step 04 one" {
+    needs 04
+    mutant 04_no_oneshot
+    play two-requests 04
+    ((PLAYED == 0 && $(intrusions) == 0 && $(calls "$THREAD" recv a) == 2))
+    play two-requests 04 "$BATS_TEST_TMPDIR/04_no_oneshot/server"
+    (($(intrusions) > 0))
+}
+
+# bytes_read: how many the server has taken from client a.
+bytes_read() { awk '$1 ~ /^[0-9]/ && $2 == "recv" && $3 == "a" { sum += $6 } END { print sum + 0 }' "$RECORD"; }
+
+@test "timeline: of an edge that is lost the record shows the wait, and of step 03 every recv" {
+    needs 03
+    mutant 03_edge_triggered
+    play long-request 03
+    ((PLAYED == 0 && $(bytes_read) == 100000))
+    play long-request 03 "$BATS_TEST_TMPDIR/03_edge_triggered/server"
+    # The request comes in two or three portions, and so with as many edges; seven are needed.
+    ((PLAYED == 1 && $(bytes_read) < 100000))
+    # It waits to the end.
+    [[ $(grep '^1 ' "$RECORD" | tail -n 1) == '1 epoll_wait - '*' - -' ]]
+}
+
 # waiter: a program in which one thread holds a mutex that another one wants, until it waits.
 waiter() {
     cat >"$BATS_TEST_TMPDIR/waiter.c" <<'PROGRAM'
