@@ -12,7 +12,7 @@ WORDS := SERVER STEP FILTER MINE JOBS TRIES PORT HTTP_PORT BUILD CPPFLAGS CFLAGS
 	SERVER_PID NOTES_CRASHES ABSENT USER_ID KEEP_STDERR SERVER_KIND MINE_ASKED \
 	MINE_TIMES CUT_KEYS CUT_LEAST SANITIZER SANITIZED STAGE WRITE COMPILERS \
 	SUBMISSION SUBMISSIONS OUT PARTS VARIANTS EXS FOR COUNT GRADEBOOK CLASS_JOBS UPTO TO HEADERS GUARD VERDICTS ISOLATION PAYLOAD_SEED \
-	GRADE_LIMIT_S GRADE_SLOT GRADE_USERS AUTOGRADER SANDBOX_ROOM MINE_SHOWN
+	GRADE_LIMIT_S GRADE_SLOT GRADE_USERS AUTOGRADER SANDBOX_ROOM MINE_SHOWN DO FORMAT RECORD_FILE
 $(foreach word,$(WORDS),$(if $(filter environment,$(origin $(word))),\
 	$(eval override undefine $(word))))
 
@@ -180,6 +180,10 @@ count: all tools ## what a request costs, counted and judged: calls, switches, m
 figure: $(if $(MEASURE),all tools) ## draw tests/bench/figure.svg; MEASURE=1 measures anew before
 	@tests/bench/figure
 
+timeline: all tools ## a picture of what happens: STEP=03 [DO=wall|file] [FORMAT=text|svg|trace] [SERVER=path] [OUT=file]
+	@$(foreach word,DO OUT SERVER,$(if $($(word)),$(word)=$(call quoted,$(value $(word))))) FORMAT='$(FORMAT)' \
+	    tests/timeline/draw '$(STEP)'
+
 format: ## lay out all C code as .clang-format says
 	clang-format -i step*/*.[ch] tests/src/*.[ch] tests/unit/*.c tests/fuzz/*.c tests/wheats/*.c
 
@@ -193,4 +197,4 @@ help: ## this list
 .PHONY: first all $(STEPS) run tools test check doctor diff stages start next exercise hint reset hunt progress \
 	grade gradebook handout gradescope autolab github variants \
 	watch verify mutants wheats sanitize test-long test-more \
-	test-repeat bench count figure format clean help
+	test-repeat bench count figure timeline format clean help
