@@ -13,3 +13,5 @@ MODEL=$COURSE/exercises/18_if_around_the_wait/starter/model
 @test "the mended model holds in every order" { mended_holds; }
 
 @test "the mended model is the same hand-over" { mended_is_the_same 4; }
+
+@test "it holds when a wait ends for no reason" { mended_holds_spuriously; }

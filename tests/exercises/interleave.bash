@@ -52,10 +52,27 @@ mended_holds() {
     ((status == 0)) || tell "$said" "no order of steps fails"
 }
 
-# mended_is_the_same CHANGES: at most so many lines were removed or added, and what is kept is there
-# and still runs. A step behind `if 0` is there, and does nothing.
+# mended_holds_spuriously: the same, if one wait may end for no reason. Such a wait is allowed, and
+# a mend that leaves out only the orders of this small model does not survive it.
+mended_holds_spuriously() {
+    local said status=0
+    about "ran your mended model in every order, with one wait that ends for no reason" \
+        "what must a thread look at when its wait ends, whoever or whatever ended it? pthread_cond_wait(3p)" \
+        "$HERE, \"What you learn\""
+    { echo "spurious 1" && cat "$EXERCISE/mended"; } >"$BATS_TEST_TMPDIR/spurious"
+    said=$("$TOOLS/interleave" --all "$BATS_TEST_TMPDIR/spurious" 2>&1) || status=$?
+    ((status == 0)) || tell "$said" "no order of steps fails"
+}
+
+# assigned_in LINES NAME: how often the steps of a model assign to NAME.
+assigned_in() { grep -oE "\\b$2 *=([^=]|$)" "$1" | wc -l; }
+
+# mended_is_the_same CHANGES [NAME...]: at most so many lines were removed or added, and what is kept
+# is there and still runs. A step behind `if 0` is there, and does nothing. No further step assigns to
+# a NAME: one that sets what an assertion is about makes it true without a mend.
 mended_is_the_same() {
-    local changes missing word here=$BATS_TEST_TMPDIR
+    local changes missing word here=$BATS_TEST_TMPDIR changes_max=$1
+    shift
     about "compared your mended model with the model" \
         "the mend is in the hand-over: the work, the threads, and what is asserted stay" "$HERE, \"Done when\""
     kept_of "$MODEL" >"$here/kept"
@@ -67,6 +84,10 @@ mended_is_the_same() {
         [[ $(grep -c ": $word " "$here/before") -ge $(grep -c ": $word " "$here/after") ]] ||
             tell "there are more lines with $word" "as many as in the model: the mend needs no other"
     done
+    for word; do
+        (($(assigned_in "$here/before" "$word") >= $(assigned_in "$here/after" "$word"))) ||
+            tell "more steps assign to $word" "as many as in the model: an assertion is about it"
+    done
     if "$TOOLS/interleave" --all --reached "$EXERCISE/mended" >"$here/reached"; then
         grep -v '^: ' "$here/kept" | grep -v ': local ' >"$here/to_run"
         missing=$(missing_from "$here/to_run" <(steps_of_run <"$here/reached"))
@@ -74,7 +95,7 @@ mended_is_the_same() {
             tell "in no order does it come to: $(paste -sd ';' <<<"$missing")" "the work is done, and what is asserted is looked at"
     fi
     changes=$(diff "$here/before" "$here/after" | grep -c '^[<>]') || true
-    ((changes <= $1)) || tell "$changes lines are changed" "at most $1, removed and added: it is a small mistake"
+    ((changes <= changes_max)) || tell "$changes lines are changed" "at most $changes_max, removed and added: it is a small mistake"
 }
 
 # steps_of_run: the same form for what the tool printed.

@@ -73,6 +73,8 @@ unpack() {
     [[ $status == 0 && $output == *'1 passed, 0 failed'* ]]
     run make exercise EX=01
     [[ $status == 0 ]]
+    run make hunt LEVEL=1
+    [[ $status == 2 && $output == *'The hunt is not in a handout'* ]]
     run make help
     [[ $output == *'doctor'* && $output != *'mutants'* && $output != *'gradebook'* ]]
     make -n test >/dev/null
