@@ -104,7 +104,7 @@ without_opening() { sed '1,/\*\//d' "$1"; }
 
 # changed_lines FROM TO: how many lines of source the diff removes and adds.
 changed_lines() {
-    diff -rN -x README.md -x 'timeline.*' -x test.bats -x stages -x build -x 'build-*' -x server -x '*.o' "$1" "$2" |
+    diff -rN -x README.md -x test.bats -x stages -x build -x 'build-*' -x server -x '*.o' "$1" "$2" |
         grep -c '^[<>]'
 }
 

@@ -255,21 +255,21 @@ plays_not() {
 
 @test "timeline: the picture of each chapter is drawn from the data beside it" {
     local data seen=0
-    for data in step*/timeline.txt; do
+    for data in tests/timeline/pictures/*.txt; do
         "$TOOLS/timeline" svg <"$data" | cmp - "${data%.txt}.svg" || {
             echo "draw it anew: tests/bin/timeline svg <$data >${data%.txt}.svg"
             return 1
         }
         # Another time, another picture.
         refute cmp -s <(sed '3s/ [0-9]* \([^ ]*\)$/ 999999 \1/' "$data" | "$TOOLS/timeline" svg) "${data%.txt}.svg"
-        grep -qF '](timeline.svg)' "${data%/*}/README.md"
+        grep -qF "](../${data%.txt}.svg)" step"$(basename "$data" .txt)"_*/README.md
         seen=$((seen + 1))
     done
     ((seen >= 1))
 }
 
 @test "timeline: a picture is well-formed, has a lane for each client and thread, and two color schemes" {
-    local data=step04_threadpool/timeline.txt lane
+    local data=tests/timeline/pictures/04.txt lane
     "$TOOLS/timeline" svg <$data >"$BATS_TEST_TMPDIR/svg"
     "$TOOLS/xml" <"$BATS_TEST_TMPDIR/svg" >"$BATS_TEST_TMPDIR/values"
     for lane in 'client '{a,b,c,d} queue 'thread '{1,2,3,4}; do
@@ -284,7 +284,7 @@ plays_not() {
 
 @test "timeline: the text fits into 100 columns and has a line for each lane" {
     local data
-    for data in step*/timeline.txt; do
+    for data in tests/timeline/pictures/*.txt; do
         "$TOOLS/timeline" text <"$data" >"$BATS_TEST_TMPDIR/text"
         refute grep -nE '^.{101}' "$BATS_TEST_TMPDIR/text"
         diff <(grep -oE '^(client [a-h]|thread [0-9]+)' "$BATS_TEST_TMPDIR/text") \
