@@ -226,6 +226,21 @@ END
     blocks 1 'README:1: this ended the shell: exec true' <<<'    exec true'
 }
 
+@test "prose: with TRIES=2 a README that failed is asked once more, and both answers are shown" {
+    local once=$BATS_TEST_TMPDIR/once tries
+    for tries in 1 2; do
+        export TRIES=$tries
+        rm -rf "$once"
+        blocks $((2 - tries)) "$((tries - 1)) passed, $((2 - tries)) failed" <<END
+\`\`\`sh
+if mkdir $once 2>/dev/null; then false; fi
+\`\`\`
+END
+        [[ $SAID == *'this failed with status 1'* ]]
+    done
+    [[ $SAID == *'README: once more'* ]]
+}
+
 @test "prose: a server that never says that it listens" {
     blocks 1 'wanted "listening on 127.0.0.1:8080", and nothing more was printed' <<'END'
 <!-- run: serves limit=1 -->
