@@ -216,14 +216,19 @@ PROGRAM
 
 # ---- what clients do --------------------------------------------------------------
 
-# plays_not STATUS TEXT LINE...: these lines of a script are refused so.
-plays_not() {
+# wrong STATUS TEXT STEP [WORD=VALUE...]: the command says that, and ends so.
+wrong() {
     local status=0
-    printf '%s\n' "${@:3}" >"$BATS_TEST_TMPDIR/script"
-    FORMAT=text SERVER='' DO=$BATS_TEST_TMPDIR/script timeout "$NET_S" tests/timeline/draw 02 \
+    env DO=wall FORMAT=text SERVER= OUT= "${@:4}" timeout "$NET_S" tests/timeline/draw "$3" \
         >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- 4>&- || status=$?
     cat "$BATS_TEST_TMPDIR/said"
     ((status == $1)) && grep -qF "$2" "$BATS_TEST_TMPDIR/said"
+}
+
+# plays_not STATUS TEXT LINE...: these lines of a script are refused so.
+plays_not() {
+    printf '%s\n' "${@:3}" >"$BATS_TEST_TMPDIR/script"
+    wrong "$1" "$2" 02 DO="$BATS_TEST_TMPDIR/script"
 }
 
 @test "timeline: a script that makes no sense is refused, with its line" {
@@ -344,15 +349,6 @@ refuses() {
 
 # ---- the command ------------------------------------------------------------------
 
-# wrong STATUS TEXT STEP [WORD=VALUE...]: the command says that, and ends so.
-wrong() {
-    local status=0
-    env DO=wall FORMAT=text SERVER= OUT= "${@:4}" timeout "$NET_S" tests/timeline/draw "$3" \
-        >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- 4>&- || status=$?
-    cat "$BATS_TEST_TMPDIR/said"
-    ((status == $1)) && grep -qF "$2" "$BATS_TEST_TMPDIR/said"
-}
-
 @test "timeline: a wrong word is refused, with those that are valid" {
     needs 01
     wrong 2 'STEP=01, 02, 03, 04 or 05' ''
@@ -372,4 +368,13 @@ wrong() {
     cp step01_blocking/server "$BATS_TEST_TMPDIR/my server"
     make -s timeline STEP=01 SERVER="$BATS_TEST_TMPDIR/my server" OUT="$BATS_TEST_TMPDIR/a picture.svg"
     "$TOOLS/xml" <"$BATS_TEST_TMPDIR/a picture.svg" | grep -qx 'svg.text client a'
+}
+
+@test "timeline: the course may lie in a directory whose name has a space" {
+    needs 01
+    local place="$BATS_TEST_TMPDIR/my course"
+    mkdir -p "$place"/{tests,step01_blocking}
+    cp -R tests/{bin,timeline,machine.bash} "$place/tests"
+    cp step01_blocking/server "$place/step01_blocking"
+    env DO=wall FORMAT=text SERVER= OUT= "$place/tests/timeline/draw" 01 | grep -q '^client a'
 }
