@@ -370,6 +370,20 @@ refuses() {
     "$TOOLS/xml" <"$BATS_TEST_TMPDIR/a picture.svg" | grep -qx 'svg.text client a'
 }
 
+@test "timeline: a send that nobody takes ends the play, and is drawn" {
+    needs 01
+    # Sixteen times a megabyte: more than sockets hold. The server of step 01 waits for a.
+    local lines=('a connect' 'wait-for recv a' 'b connect') status=0 i
+    for i in {1..16}; do lines+=('b send 1048576'); done
+    printf '%s\n' "${lines[@]}" >"$BATS_TEST_TMPDIR/script"
+    DO=$BATS_TEST_TMPDIR/script FORMAT=text SERVER='' timeout 60 tests/timeline/draw 01 \
+        >"$BATS_TEST_TMPDIR/text" 2>"$BATS_TEST_TMPDIR/said" 3>&- 4>&- || status=$?
+    cat "$BATS_TEST_TMPDIR"/{text,said}
+    ((status == 1))
+    grep -q 'not all of this was taken' "$BATS_TEST_TMPDIR/said"
+    grep -q '^client b .*S' "$BATS_TEST_TMPDIR/text"
+}
+
 @test "timeline: the course may lie in a directory whose name has a space" {
     needs 01
     local place="$BATS_TEST_TMPDIR/my course"

@@ -1,4 +1,4 @@
-/* play - clients who act by a script, while the server is recorded.
+/* play - clients that act by a script, while the server is recorded.
  *
  *     play RECORD SCRIPT PORT >record.txt
  *
@@ -7,19 +7,18 @@
  * client is a letter from a to h.
  *
  *     title WORDS             what the picture shows
- *     options WORDS           of the server, for who starts it (tests/timeline/draw)
+ *     options WORDS           of the server, for the one that starts it (timeline/draw)
  *     a connect
  *     a send BYTES
  *     a receive BYTES         until so many have come that were not received before
  *     a close
  *     a think MS              the story itself takes its time here
- *     wait-for CALL [a] [N]   until the server has begun its Nth such call, of that
- * client
+ *     wait-for CALL [a] [N]   until the server has begun its Nth such call, for a
  *
  * What a client gets is noted when it comes, whatever the script waits for. A script that
  * makes no sense ends the play with status 2. If something that is waited for does not
- * come within WAIT_LIMIT_MS, the play ends there with status 1, and what has happened
- * until then is printed: it shows why.
+ * come within WAIT_LIMIT_MS, or a send is not taken, the play ends there with status 1,
+ * and what has happened until then is printed: it shows why.
  *
  * What is printed is for timeline.c, which tells its form.
  */
@@ -37,6 +36,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define CLIENTS_MAX 8
@@ -274,6 +274,7 @@ static void connect_client(int i)
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
+    struct timeval limit = {.tv_sec = WAIT_LIMIT_MS / 1000};
     int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (client->was_here)
@@ -289,6 +290,7 @@ static void connect_client(int i)
     if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
         give_up(1, strerror(errno));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     client->fd = fd;
     client->was_here = true;
     tell_client(i, "connect", start_ns, 0);
@@ -309,9 +311,10 @@ static void send_bytes(int i, size_t len)
     uint64_t start_ns = record_now_ns();
     ssize_t n = send(play.clients[i].fd, bytes, len, MSG_NOSIGNAL);
 
-    if (n != (ssize_t)len)
-        give_up(1, n < 0 ? strerror(errno) : "only a part was sent");
     tell_client(i, "send", start_ns, n);
+    if (n != (ssize_t)len)
+        end_early(
+            n < 0 && errno != EAGAIN ? strerror(errno) : "not all of this was taken");
 }
 
 static void close_client(int i)

@@ -139,9 +139,18 @@ RECORDED(recv, fd, ssize_t, recv, (int fd, void *buf, size_t len, int flags),
     (fd, buf, len, flags))
 RECORDED(
     recv, fd, ssize_t, recvmsg, (int fd, struct msghdr *msg, int flags), (fd, msg, flags))
+RECORDED(recv, fd, ssize_t, recvfrom,
+    (int fd, void *buf, size_t len, int flags, __SOCKADDR_ARG addr, socklen_t *addr_len),
+    (fd, buf, len, flags, addr, addr_len))
 RECORDED(read, fd, ssize_t, read, (int fd, void *buf, size_t len), (fd, buf, len))
+RECORDED(read, fd, ssize_t, readv, (int fd, const struct iovec *iov, int count),
+    (fd, iov, count))
 RECORDED(send, fd, ssize_t, send, (int fd, const void *buf, size_t len, int flags),
     (fd, buf, len, flags))
+RECORDED(send, fd, ssize_t, sendto,
+    (int fd, const void *buf, size_t len, int flags, __CONST_SOCKADDR_ARG addr,
+        socklen_t addr_len),
+    (fd, buf, len, flags, addr, addr_len))
 RECORDED(send, fd, ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags),
     (fd, msg, flags))
 RECORDED(send, fd, ssize_t, writev, (int fd, const struct iovec *iov, int count),
