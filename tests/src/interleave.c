@@ -781,6 +781,23 @@ static int first_sleeper(const struct state *state, int condition)
 
 /* One step of thread, which can run. A signal wakes `woken`, -1: the first that sleeps.
  */
+/* The first half of a wait gives the mutex up and sleeps, the second one, after a
+ * wake-up, takes it again. True: the thread sleeps now, at the same step. */
+static bool falls_asleep(
+    struct state *state, int thread, const struct op *op, struct outcome *outcome)
+{
+    if (state->sleeps[thread] == WOKEN) {
+        state->owner[op->mutex] = thread;
+        state->sleeps[thread] = AWAKE;
+        return false;
+    }
+    if (state->owner[op->mutex] != thread)
+        fail(outcome, op, "it waits without the mutex");
+    state->owner[op->mutex] = -1;
+    state->sleeps[thread] = op->condition;
+    return true;
+}
+
 static void step(struct state *state, int thread, int woken, struct outcome *outcome)
 {
     const struct op *op = op_of(state, thread);
@@ -806,16 +823,9 @@ static void step(struct state *state, int thread, int woken, struct outcome *out
         state->owner[op->mutex] = -1;
         break;
     case OP_WAIT:
-        if (state->sleeps[thread] == WOKEN) {
-            state->owner[op->mutex] = thread;
-            state->sleeps[thread] = AWAKE;
-            break;
-        }
-        if (state->owner[op->mutex] != thread)
-            fail(outcome, op, "it waits without the mutex");
-        state->owner[op->mutex] = -1;
-        state->sleeps[thread] = op->condition;
-        return;
+        if (falls_asleep(state, thread, op, outcome))
+            return;
+        break;
     case OP_SIGNAL:
         if (woken < 0)
             woken = first_sleeper(state, op->condition);
