@@ -424,7 +424,7 @@ section() { awk -v heading="$2" '/^##+ / { inside = substr($0, index($0, " ") + 
 # system_calls: those that the servers make, as their sources call them.
 system_calls() {
     local known
-    known=$(echo '#include <sys/syscall.h>' | cc -E -dM - | sed -n 's/^#define SYS_\([a-z0-9_]*\) .*/\1/p')
+    known=$(echo '#include <sys/syscall.h>' | ${CC:-cc} -E -dM - | sed -n 's/^#define SYS_\([a-z0-9_]*\) .*/\1/p')
     # What libc calls by another name, and what needs no call.
     known=$(printf '%s\n' "$known" recv send eventfd signalfd sigaction sigprocmask | grep -vx time)
     sed '/^ *\/\*/d; /^ \*/d; s/([0-9])//g' step0*/*.c | grep -oE '\b[a-z_0-9]+\(' | tr -d '(' | sort -u | grep -xF "$known"

@@ -1,5 +1,6 @@
 # blocks.bash - finds the shell blocks of a README, what its comments say about them, and the
-# output that it shows. tests/README.md, "Blocks of a README", tells what an author writes.
+# output that it shows. .github/CONTRIBUTING.md, "A block of a README", tells what an author
+# writes.
 # shellcheck shell=bash disable=SC2034 # what is found is for who sources this
 
 # Why a block may not be run.

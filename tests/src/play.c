@@ -69,8 +69,7 @@ __attribute__((noreturn)) static void give_up(int status, const char *what)
     exit(status);
 }
 
-/* ---- what is printed ----------------------------------------------------------------
- */
+/* ---- what is printed ------------------------------------------------------------ */
 
 static long long since_ns(uint64_t ns)
 {
@@ -116,8 +115,7 @@ static const char *result_of(const struct record_slot *slot)
     return text;
 }
 
-/* ---- whose call it is ---------------------------------------------------------------
- */
+/* ---- whose call it is ----------------------------------------------------------- */
 
 /* Descriptors of the server are used again: who has one is known by walking through the
  * calls in their order. A thread that sleeps does it for the client that it has read. */
@@ -175,8 +173,7 @@ static int each_slot(bool (*found)(const struct record_slot *, char, void *), vo
     return count;
 }
 
-/* ---- waiting ------------------------------------------------------------------------
- */
+/* ---- waiting -------------------------------------------------------------------- */
 
 static void take_what_came(int i)
 {
@@ -264,8 +261,7 @@ static bool is_over(const void *what)
     return record_now_ns() >= *(const uint64_t *)what;
 }
 
-/* ---- actions ------------------------------------------------------------------------
- */
+/* ---- actions -------------------------------------------------------------------- */
 
 /* Bound before it connects, so that the server's first call finds the port known. */
 static void connect_client(int i)
@@ -390,8 +386,7 @@ static void run_line(char *line)
     }
 }
 
-/* ---- the server ---------------------------------------------------------------------
- */
+/* ---- the server ----------------------------------------------------------------- */
 
 static bool print_slot(const struct record_slot *slot, char client, void *what)
 {

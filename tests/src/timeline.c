@@ -24,13 +24,11 @@
 #define CLIENTS_MAX 8
 #define QUEUE_ROWS 8
 #define LANES_MAX (CLIENTS_MAX + QUEUE_ROWS + THREADS_MAX)
-#define TIME_MAX_NS                                                                      \
-    100000000000LL     /* more, and the numbers of the layout could overflow */
-#define LONG_NS 200000 /* a recv or accept that took as long has waited */
+#define TIME_MAX_NS 100000000000LL /* more, and numbers of the layout could overflow */
+#define LONG_NS 200000             /* a recv or accept that took as long has waited */
 #define TEXT_MAX 160
 
-/* ---- the record ---------------------------------------------------------------------
- */
+/* ---- the record ----------------------------------------------------------------- */
 
 enum look { BUSY, WAITS, HIDDEN };
 
@@ -204,8 +202,7 @@ static void read_record(void)
     timeline.recorded = timeline.count;
 }
 
-/* ---- what can be found in it --------------------------------------------------------
- */
+/* ---- what can be found in it ---------------------------------------------------- */
 
 static bool is_thread(int lane)
 {
@@ -302,8 +299,7 @@ static void find_queue(void)
     }
 }
 
-/* ---- arrows -------------------------------------------------------------------------
- */
+/* ---- arrows --------------------------------------------------------------------- */
 
 struct arrow {
     const struct call *from, *to;
@@ -351,8 +347,7 @@ static void find_arrows(void)
     }
 }
 
-/* ---- the layout ---------------------------------------------------------------------
- */
+/* ---- the layout ----------------------------------------------------------------- */
 
 /* Time runs evenly, except that a short call becomes as wide as its letters need. So the
  * instants at which something begins or ends are walked through in order, and each is put
@@ -477,8 +472,7 @@ static int x_of(long long ns)
            (int)(part * (instants.x[i + 1] - instants.x[i]) / (gap > 0 ? gap : 1));
 }
 
-/* ---- words --------------------------------------------------------------------------
- */
+/* ---- words ---------------------------------------------------------------------- */
 
 static const char *lane_name(int lane)
 {
@@ -552,8 +546,7 @@ static void legend(char *text, size_t size)
     }
 }
 
-/* ---- for a terminal -----------------------------------------------------------------
- */
+/* ---- for a terminal ------------------------------------------------------------- */
 
 #define COLUMNS 100
 #define NAME_COLUMNS 10
@@ -607,8 +600,7 @@ static void draw_text(void)
     }
 }
 
-/* ---- for Perfetto and Chrome --------------------------------------------------------
- */
+/* ---- for Perfetto and Chrome ---------------------------------------------------- */
 
 /* The Trace Event Format: clients are process 1, the server is process 2. */
 static void trace_place(int lane)
@@ -667,8 +659,7 @@ static void draw_trace(void)
     printf("\n]}\n");
 }
 
-/* ---- a picture ----------------------------------------------------------------------
- */
+/* ---- a picture ------------------------------------------------------------------ */
 
 #define WIDTH_PX 830
 #define NAME_PX 70
