@@ -168,6 +168,23 @@ FAKE
     }
 }
 
+@test "a long run ends with what failed, from parts of parts, too" {
+    run bash -c '
+        source tests/parts.bash
+        bad() { printf "%s\n" "  ✓ fine" "  ✗ wrong" "      why  : because" "1 passed, 1 failed"; return 1; }
+        good() { echo "2 passed, 0 failed"; }
+        inner() { (PASSED=0 FAILED=0 SKIPPED=0 && part "the bad" bad && part "the good" good && add_up); }
+        breaks() { echo "no such file" && return 3; }
+        part "outer" inner
+        part "breaks" breaks
+        part "good again" good
+        add_up'
+    ((status == 1))
+    printf '%s\n' '-- outer' '-- the bad' '  ✗ wrong' '      why  : because' '-- breaks' \
+        'no such file' '5 passed, 2 failed' >"$BATS_TEST_TMPDIR/wanted"
+    sed '/^$/d' <<<"${output##*== what failed ==}" | diff "$BATS_TEST_TMPDIR/wanted" - >&2
+}
+
 @test "the files look as .editorconfig says" {
     is_repository || skip "this is no git repository"
     local files c=() typed=() indented=() file
