@@ -219,13 +219,15 @@ image_of() {
     if [[ -f $conf ]]; then sed -n 's/^program //p' "$conf"; else echo "$1"; fi
 }
 
-# open_to_guard FILE...: behind a guard the server is another user. It may write into these files,
-# which the libraries preloaded into it fill, and into no others.
+# open_to_guard VARIABLE=VALUE...: behind a guard the server is another user. It may write into the
+# files that these name, which the libraries preloaded into it fill, and into no others.
 open_to_guard() {
-    local file
+    local word
     [[ -f ${SERVER%/*}/guard.conf ]] || return 0
     chmod o+x "$BATS_RUN_TMPDIR"
-    for file; do : >"$file" && chmod 666 "$file"; done
+    for word; do
+        [[ $word != @(COUNT|CRASH)_FILE=* ]] || { : >"${word#*=}" && chmod 666 "${word#*=}"; }
+    done
 }
 
 # as_server PROGRAM: another program with a student's code in it takes the server's place, behind a
@@ -247,12 +249,17 @@ as_server() {
 notes_crashes() {
     [[ -z ${SERVER_WRAP-}${CHECK_EXIT-} && " ${SERVER_ENV-}" != *' LD_PRELOAD='* &&
         $TOOLS != *[[:space:]:]* && -f $TOOLS/crash.so ]] || return 1
-    if [[ -z ${NOTES_CRASHES-} ]]; then
-        NOTES_CRASHES=no
-        [[ -z $(loader "$(image_of "$SERVER")") ||
-            $(loader "$(image_of "$SERVER")") != "$(loader "$TOOLS/probe")" ]] || NOTES_CRASHES=yes
-    fi
-    [[ $NOTES_CRASHES == yes ]]
+    # Asked once for each server of a run of bats, for to look into a program takes a while.
+    local known=$BATS_RUN_TMPDIR/notes-crashes server='' answer='' loaded_by
+    ! read -r answer server 2>/dev/null <"$known" || [[ $server != "$SERVER" ]] || {
+        [[ $answer == yes ]]
+        return
+    }
+    answer=no
+    loaded_by=$(loader "$(image_of "$SERVER")") || true
+    [[ -z $loaded_by || $loaded_by != "$(loader "$TOOLS/probe")" ]] || answer=yes
+    echo "$answer $SERVER" >"$known"
+    [[ $answer == yes ]]
 }
 
 # crash_place: the innermost functions that were at work, as "take_task (pool.c:37), work
@@ -388,12 +395,10 @@ server_command() {
     read -ra wrap <<<"${SERVER_WRAP-}"
     ! notes_crashes || environment+=("LD_PRELOAD=$TOOLS/crash.so"
         "CRASH_FILE=$BATS_TEST_TMPDIR/server$((SERVER_NUMBER + 1)).crash")
-    # shellcheck disable=SC2046 # names without spaces (machine.bash)
-    open_to_guard $(printf '%s\n' "${environment[@]}" | sed -n 's/^\(COUNT\|CRASH\)_FILE=//p')
+    open_to_guard "${environment[@]}"
     [[ " $* " != *" -p "* ]] || port=()
     [[ ${SERVER_STDIN-} != closed ]] || stdin=(-i)
-    COMMAND=("$TOOLS/launch" "${stdin[@]}" env "${environment[@]}" "${wrap[@]}" "$SERVER"
-        "${port[@]}" "$@")
+    COMMAND=("$TOOLS/launch" "${stdin[@]}" "${environment[@]}" "${wrap[@]}" "$SERVER" "${port[@]}" "$@")
     SERVER_NUMBER=$((SERVER_NUMBER + 1))
     SERVER_OUT=$BATS_TEST_TMPDIR/server$SERVER_NUMBER.out
     SERVER_ERR=$BATS_TEST_TMPDIR/server$SERVER_NUMBER.err
@@ -435,7 +440,7 @@ start_and_read_line() {
         ABOUT_READ='step01_blocking/README.md, "The command line"'
         touch "$BATS_RUN_TMPDIR/mute"
     elif [[ -n $PORT ]]; then
-        START_FDS=$(fd_count)
+        count_fds START_FDS
         return 0
     elif [[ -n $FIRST_LINE ]]; then
         saw="the line \"$FIRST_LINE\""
@@ -512,12 +517,23 @@ expect_alive() {
     is_running "$SERVER_PID" || report "the server process has ended" "a running server"
 }
 
-fd_count() {
-    local fds=("/proc/$SERVER_PID/fd/"*)
-    echo ${#fds[@]}
+# count_fds NAME: into this variable, without a shell of its own, for it is asked in loops.
+count_fds() {
+    local open=("/proc/$SERVER_PID/fd/"*)
+    printf -v "$1" %d ${#open[@]}
 }
 
-has_fds() { (($(fd_count) == $1)); }
+fd_count() {
+    local now
+    count_fds now
+    echo "$now"
+}
+
+has_fds() {
+    local now
+    count_fds now
+    ((now == $1))
+}
 
 # expect_fds COUNT: the server comes to hold just so many descriptors.
 expect_fds() {
