@@ -1,17 +1,21 @@
 /* play - clients that act by a script, while the server is recorded.
  *
- *     play RECORD SCRIPT PORT >record.txt
+ *     play RECORD SCRIPT PORT PID >record.txt
  *
- * RECORD is the file that record.so writes (preload_record.c). A line of the script is
- * one action, and the next begins when it is done; a word with # begins a comment. A
- * client is a letter from a to h.
+ * RECORD is the file that record.so writes (preload_record.c), PID the server. A line of
+ * the script is one action, and the next begins when it is done; a word with # begins a
+ * comment. A client is a letter from a to h.
  *
  *     title WORDS             what the picture shows
  *     options WORDS           of the server, for the one that starts it (timeline/draw)
  *     a connect
+ *     a connect narrow        with small segments and little room for what it is sent
  *     a send BYTES
+ *     a ignore                what comes stays in the socket, until it receives again
  *     a receive BYTES         until so many have come that were not received before
+ *     a end                   until the server has ended the connection
  *     a close
+ *     terminate               send the server a SIGTERM
  *     a think MS              the story itself takes its time here
  *     wait-for CALL [a] [N]   until the server has begun its Nth such call, for a
  *
@@ -30,6 +34,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,11 +49,14 @@
 #define LOOK_MS 1 /* between two looks at the record */
 #define FDS_MAX 1024
 #define BYTES_MAX (1 << 20)
+#define NARROW_SEGMENT                                                                   \
+    536 /* bytes; the least that all hosts take (RFC 9293, section 3.7.1) */
+#define NARROW_ROOM 16384
 
 struct client {
     int fd; /* -1: not connected */
     int port;
-    bool was_here, at_end;
+    bool was_here, at_end, ignores;
     size_t unread; /* bytes that have come and were not asked for by the script */
 };
 
@@ -57,6 +65,7 @@ static struct {
     struct client clients[CLIENTS_MAX];
     uint64_t began_ns;
     int port, line;
+    pid_t server;
     const char *script;
     bool is_over; /* something did not come */
 } play;
@@ -196,7 +205,8 @@ static void look_at_clients(int timeout_ms)
 
     for (int i = 0; i < CLIENTS_MAX; i++) {
         const struct client *client = &play.clients[i];
-        fds[i] = (struct pollfd){client->at_end ? -1 : client->fd, POLLIN, 0};
+        bool looks = !client->at_end && !client->ignores;
+        fds[i] = (struct pollfd){looks ? client->fd : -1, POLLIN, 0};
     }
     if (poll(fds, CLIENTS_MAX, timeout_ms) <= 0)
         return;
@@ -256,6 +266,11 @@ static bool has_received(const void *what)
     return enough->client->unread >= enough->len;
 }
 
+static bool has_ended(const void *what)
+{
+    return ((const struct client *)what)->at_end;
+}
+
 static bool is_over(const void *what)
 {
     return record_now_ns() >= *(const uint64_t *)what;
@@ -263,8 +278,20 @@ static bool is_over(const void *what)
 
 /* ---- actions -------------------------------------------------------------------- */
 
+/* A socket holds megabytes before a send has to wait. For a picture of that, little must
+ * do: a server sizes its buffer by the segments, which are agreed upon when it connects.
+ */
+static void make_narrow(int fd)
+{
+    int segment = NARROW_SEGMENT, room = NARROW_ROOM;
+
+    if (setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room) != 0)
+        give_up(1, strerror(errno));
+}
+
 /* Bound before it connects, so that the server's first call finds the port known. */
-static void connect_client(int i)
+static void connect_client(int i, bool narrow)
 {
     struct client *client = &play.clients[i];
     struct sockaddr_in address = {
@@ -278,6 +305,8 @@ static void connect_client(int i)
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &len) != 0)
         give_up(1, strerror(errno));
+    if (narrow)
+        make_narrow(fd);
     client->port = ntohs(address.sin_port);
     address.sin_port = htons((uint16_t)play.port);
     uint64_t start_ns = record_now_ns();
@@ -327,7 +356,7 @@ static void act(int i, const char *verb, const char *argument)
     struct client *client = &play.clients[i];
 
     if (verb != NULL && strcmp(verb, "connect") == 0) {
-        connect_client(i);
+        connect_client(i, argument != NULL && strcmp(argument, "narrow") == 0);
         return;
     }
     if (verb == NULL || client->fd < 0)
@@ -336,17 +365,32 @@ static void act(int i, const char *verb, const char *argument)
         send_bytes(i, (size_t)number(argument, BYTES_MAX));
     } else if (strcmp(verb, "receive") == 0) {
         struct enough enough = {client, (size_t)number(argument, BYTES_MAX)};
+        client->ignores = false;
         wait_until(has_received, &enough);
         client->unread -= play.is_over ? 0 : enough.len;
     } else if (strcmp(verb, "think") == 0) {
         uint64_t until_ns =
             record_now_ns() + (uint64_t)number(argument, 5000) * UINT64_C(1000000);
         wait_until(is_over, &until_ns);
+    } else if (strcmp(verb, "ignore") == 0) {
+        client->ignores = true;
+    } else if (strcmp(verb, "end") == 0) {
+        client->ignores = false;
+        wait_until(has_ended, client);
     } else if (strcmp(verb, "close") == 0) {
         close_client(i);
     } else {
-        give_up(2, "connect, send, receive, think or close is wanted");
+        give_up(2, "connect, send, ignore, receive, end, think or close is wanted");
     }
+}
+
+static void terminate(void)
+{
+    uint64_t start_ns = record_now_ns();
+
+    if (kill(play.server, SIGTERM) != 0)
+        give_up(1, strerror(errno));
+    tell("1", "SIGTERM", '-', start_ns, record_now_ns(), "0");
 }
 
 static void wait_for(const char *name)
@@ -376,13 +420,15 @@ static void run_line(char *line)
     char *word = strtok(line, " \t\n");
     if (word == NULL || *word == '#' || strcmp(word, "options") == 0)
         return;
-    if (strcmp(word, "wait-for") == 0) {
+    if (strcmp(word, "terminate") == 0) {
+        terminate();
+    } else if (strcmp(word, "wait-for") == 0) {
         wait_for(strtok(NULL, " \t\n"));
     } else if (*word >= 'a' && *word < 'a' + CLIENTS_MAX && word[1] == '\0') {
         char *verb = strtok(NULL, " \t\n");
         act(*word - 'a', verb, strtok(NULL, " \t\n"));
     } else {
-        give_up(2, "a client, a to h, or wait-for is wanted");
+        give_up(2, "a client, a to h, wait-for or terminate is wanted");
     }
 }
 
@@ -435,16 +481,17 @@ static const struct record *map_record(const char *path)
 
 int main(int argc, char *argv[])
 {
-    FILE *script = argc == 4 ? fopen(argv[2], "r") : NULL;
+    FILE *script = argc == 5 && atoi(argv[4]) > 1 ? fopen(argv[2], "r") : NULL;
     char line[256];
 
     if (script == NULL) {
-        fprintf(stderr, "usage: play RECORD SCRIPT PORT\n");
+        fprintf(stderr, "usage: play RECORD SCRIPT PORT PID\n");
         return 2;
     }
     memset(bytes, 'x', sizeof bytes);
     play.script = argv[2];
     play.port = atoi(argv[3]);
+    play.server = atoi(argv[4]);
     play.record = map_record(argv[1]);
     for (int i = 0; i < CLIENTS_MAX; i++)
         play.clients[i].fd = -1;

@@ -54,6 +54,7 @@ static const struct kind kinds[] = {
     {"sleep", "process", 'P', BUSY},
     {"signal", "signal", 'K', BUSY},
     {"broadcast", "broadcast", 'K', BUSY},
+    {"SIGTERM", "SIGTERM", 'T', BUSY},
     {"select", "select", 'W', WAITS},
     {"poll", "poll", 'W', WAITS},
     {"epoll_wait", "epoll_wait", 'W', WAITS},
@@ -527,23 +528,40 @@ static const char *label(const struct call *call, int room)
     return text;
 }
 
-/* The letters that occur, with their words. */
-static void legend(char *text, size_t size)
+static bool occurs(const struct kind *kind)
 {
-    size_t len = 0;
+    for (int i = 0; i < drawn_count; i++)
+        if (drawn[i]->kind == kind && !is(drawn[i], "answer"))
+            return true;
+    return false;
+}
+
+/* The letters that occur, with their words, in lines of at most so many columns. Returns
+ * how many lines. */
+static int legend(char *text, size_t size, size_t columns)
+{
+    size_t len = 0, line = 0;
+    int lines = 1;
 
     *text = '\0';
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        bool occurs = false;
-        for (int j = 0; j < drawn_count; j++)
-            occurs = occurs || drawn[j]->kind == &kinds[i];
-        if (!occurs || is(&(struct call){.kind = &kinds[i]}, "answer"))
+        size_t wanted = strlen(kinds[i].word) + sizeof "X , " - 1;
+        if (!occurs(&kinds[i]))
             continue;
-        len += (size_t)snprintf(text + len, size - len, "%s%c %s", len > 0 ? ", " : "",
-            kinds[i].letter, kinds[i].word);
-        if (len >= size)
+        bool breaks = len > 0 && len - line + wanted > columns;
+        if (len + wanted >= size)
             break;
+        len += (size_t)sprintf(text + len, "%s%c %s",
+            len == 0 ? ""
+            : breaks ? ",\n"
+                     : ", ",
+            kinds[i].letter, kinds[i].word);
+        if (breaks) {
+            line = len - strlen(kinds[i].word) - 2;
+            lines++;
+        }
     }
+    return lines;
 }
 
 /* ---- for a terminal ------------------------------------------------------------- */
@@ -586,18 +604,10 @@ static void draw_text(void)
     for (int lane = 0; lane < LANES_MAX; lane++)
         if (timeline.has_lane[lane])
             text_lane(lane);
-    legend(words, sizeof words);
+    legend(words, sizeof words, COLUMNS);
     printf("\n%s in all; dots are waiting, ! is a call that failed; a short call is "
-           "drawn wider than it is\n",
-        duration(timeline.until_ns));
-    for (const char *rest = words; *rest != '\0';) {
-        size_t len = strlen(rest);
-        if (len > COLUMNS)
-            for (len = COLUMNS; rest[len - 1] != ','; len--)
-                ;
-        printf("%.*s\n", (int)len, rest);
-        rest += len + strspn(rest + len, " ");
-    }
+           "drawn wider than it is\n%s\n",
+        duration(timeline.until_ns), words);
 }
 
 /* ---- for Perfetto and Chrome ---------------------------------------------------- */
@@ -671,6 +681,8 @@ static void draw_trace(void)
 #define SHORT_PX 15     /* two letters */
 #define LETTER_UNITS 90 /* 5.6 pixels, in units */
 #define TICK_PX 50
+#define NOTE_PX 16
+#define NOTE_COLUMNS 125 /* of its letters, in WIDTH_PX */
 
 /* Colors that differ for color-blind eyes too (Okabe and Ito), light ones under dark
  * letters and dark ones under light letters. Each bar says its client as well. */
@@ -877,27 +889,37 @@ static void svg_head(int height)
     printf("</text>\n");
 }
 
+/* A line of text for each of words; returns where the next would be. */
+static int svg_notes(int y, const char *words)
+{
+    for (size_t len; *words != '\0'; y += NOTE_PX) {
+        len = strcspn(words, "\n");
+        printf("<text class=\"s\" x=\"12\" y=\"%d\">%.*s</text>\n", y, (int)len, words);
+        words += len + (words[len] == '\n');
+    }
+    return y;
+}
+
 static void draw_svg(void)
 {
     char words[512];
 
     layout(WIDTH_PX - NAME_PX - RIGHT_PX, SHORT_PX);
     int bottom = place_lanes();
-    legend(words, sizeof words);
-    svg_head(bottom + 66);
+    int lines = legend(words, sizeof words, NOTE_COLUMNS) + 1;
+    svg_head(bottom + 34 + lines * NOTE_PX);
     svg_axis(bottom);
     svg_names();
     svg_calls(svg_bar, true);
     for (int i = 0; i < arrows_count; i++)
         svg_arrow(&arrows[i]);
-    svg_calls(svg_bar, false);
     svg_calls(svg_label, true);
+    svg_calls(svg_bar, false);
     svg_calls(svg_label, false);
-    printf("<text class=\"s\" x=\"12\" y=\"%d\">%s</text>\n", bottom + 40, words);
-    printf("<text class=\"s\" x=\"12\" y=\"%d\">A second letter is the client, ! a call "
-           "that failed; hatched is waiting. A short call is drawn wider than it "
-           "is.</text>\n</svg>\n",
-        bottom + 56);
+    svg_notes(svg_notes(bottom + 40, words), "A second letter is the client, ! a call "
+                                             "that failed; hatched is waiting. A short "
+                                             "call is drawn wider than it is.");
+    printf("</svg>\n");
 }
 
 int main(int argc, char *argv[])
