@@ -314,6 +314,30 @@ END
 END
 }
 
+# diagrams FILE...: those of these pages, one page.
+diagrams() { awk '/^```mermaid$/ { on = 1 } on { print } /^```$/ && on { on = 0; print "" }' "$@"; }
+
+# draws PAGE: does mermaid-cli draw all that is in it? As root, Chromium wants no sandbox.
+draws() {
+    printf '{"executablePath":"%s","args":["--no-sandbox","--disable-gpu","--disable-background-networking"]}' \
+        "$BROWSER" >"$BATS_TEST_TMPDIR/browser.json"
+    mmdc -q -p "$BATS_TEST_TMPDIR/browser.json" -i "$1" -o "$BATS_TEST_TMPDIR/drawn.md" >&2
+}
+
+@test "prose: every diagram can be drawn" {
+    local pages=$BATS_TEST_TMPDIR/pages.md wrong=$BATS_TEST_TMPDIR/wrong.md count
+    command -v mmdc >/dev/null || skip "mmdc is missing (mermaid-cli)"
+    BROWSER=$(command -v chromium || command -v chromium-browser || command -v google-chrome) ||
+        skip "mmdc needs Chromium"
+    (cd "$COURSE" && diagrams README.md */README.md */*/README.md */*/*/README.md) >"$pages"
+    count=$(grep -c '^```mermaid$' "$pages")
+    ((count >= 4))
+    draws "$pages"
+    (($(find "$BATS_TEST_TMPDIR" -name 'drawn-*.svg' | wc -l) == count))
+    printf '```mermaid\nsequenceDiagram\n    a->>\n```\n' >"$wrong"
+    refute draws "$wrong"
+}
+
 @test "prose: what the READMEs name exists" {
     says_nothing tests/prose/names
 }
