@@ -1,9 +1,9 @@
 /* Step 02: one thread, many clients, by select.
  *
- * Sockets do not block any more. One loop asks the kernel who is ready and gives
- * each of them one round of read, process, write. What step 01 kept in the
- * program counter, who waits for what, stands in a struct conn per client. The
- * price: select knows 1,024 descriptors at most, and each wake-up walks them all.
+ * Sockets no longer block. One loop asks the kernel which are ready and gives each
+ * of them one round of read, process, write. What step 01 kept in the program
+ * counter, who waits for what, is in a struct conn per client. The price: select
+ * can watch at most 1,024 descriptors, and each wake-up walks them all.
  *
  * Read first: server_run in server.c, then conn_ready in conn.c, then poller.c.
  */
