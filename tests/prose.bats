@@ -314,6 +314,65 @@ END
 END
 }
 
+# chapter_complaints README.md STEP: what this chapter lacks that each has. One awk, for there
+# are many pages and exercises.
+chapter_complaints() {
+    awk -v page="$1" -v step="$2" '
+        FILENAME ~ /exercise$/ {
+            if ($1 == "step:" && $2 == step) { sub(/\/exercise$/, "", FILENAME); wanted[FILENAME] = 1 }
+            next
+        }
+        { for (name in wanted) if (index($0, name "/README.md)")) delete wanted[name] }
+        /^## / { before = $0 == "## Before you read"; has[substr($0, 4)] = 1 }
+        before && /^<details><summary>/ { predicts = 1 }
+        END {
+            split("Before you read,Check yourself,Further reading", headings, ",")
+            for (i in headings) if (!has[headings[i]]) print page " has no \"" headings[i] "\""
+            if (!predicts) print page " asks for no prediction"
+            for (name in wanted) print page " does not name " name
+        }' exercises/[0-9]*/exercise "$1"
+}
+
+@test "prose: each chapter asks for a prediction, and names its exercises and what to read" {
+    local page step complaints='' wrong=$BATS_TEST_TMPDIR/wrong.md
+    cd "$COURSE"
+    for page in step0[1-4]*/README.md step05_final/stages/*/README.md; do
+        step=${page#step} step=${step%%_*}
+        [[ $page != step05* ]] || { step=${page#*stages/} step=05.${step%%_*}; }
+        complaints+=$(chapter_complaints "$page" "$step")
+    done
+    [[ -z $complaints ]] || { echo "$complaints" && return 1; }
+    sed '/^## Check/d; /exercises\/20_/d; /<summary>/d' step04_threadpool/README.md >"$wrong"
+    (($(chapter_complaints "$wrong" 04 | wc -l) == 3))
+}
+
+# wrong_numbers FILE: which of the numbers that it lists a page does not say.
+wrong_numbers() {
+    local page words file what number
+    while IFS=$'\t' read -r page words what; do
+        [[ $page != '#'* ]] || continue
+        read -r file what <<<"$what"
+        if [[ $file == count ]]; then
+            number=$(compgen -G "$what" | wc -l)
+        else
+            number=$(sed -n "s/^#define ${what%% *} *\([0-9]*\).*/\1/p" "$file")
+            number=$((number ${what#"${what%% *}"}))
+        fi
+        ((number < 1000)) || number=${number:0:-3},${number: -3}
+        tr '\n' ' ' <"$page" | grep -qF -e "${words/'{}'/"$number"}" ||
+            echo "$page does not say \"${words/'{}'/"$number"}\""
+    done <"$1"
+}
+
+@test "prose: the numbers of the code in the chapters are those of the code" {
+    local list=tests/prose/numbers.txt
+    cd "$COURSE"
+    says_nothing wrong_numbers $list
+    # Another number is noticed, and so are words that are gone.
+    sed 's/CONN_BUFFER_SIZE$/CONN_BUFFER_SIZE + 1/; s/ stages\t/ stairs\t/' $list >"$BATS_TEST_TMPDIR/other"
+    (($(wrong_numbers "$BATS_TEST_TMPDIR/other" | wc -l) == $(diff $list "$BATS_TEST_TMPDIR/other" | grep -c '^>')))
+}
+
 # diagrams FILE...: those of these pages, one page.
 diagrams() { awk '/^```mermaid$/ { on = 1 } on { print } /^```$/ && on { on = 0; print "" }' "$@"; }
 
