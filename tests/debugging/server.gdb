@@ -14,6 +14,7 @@ set pagination off
 set print thread-events off
 
 python
+import ipaddress
 import re
 import time
 
@@ -26,6 +27,9 @@ PLACES = {
     'task_process': 'in process', 'process': 'in process',
     'task_write': 'in send', 'write_output': 'in send', 'send_some': 'in send',
 }
+
+# Those that know which connection a worker serves.
+SERVING = ('conn_ready', 'conn_serve', 'serve', 'run_task')
 
 
 class Unknown(Exception):
@@ -111,13 +115,13 @@ def which_step():
     if not gdb.current_progspace().filename:
         raise Unknown('there is no program: say gdb -p PID, or gdb SERVER CORE')
     if gdb.lookup_global_symbol('main') is None:
-        raise Unknown('the server was built without -g: build it anew, with make CFLAGS="-O2 -g"')
+        raise Unknown('this program was built without -g, or it was stripped, so there are no names in it')
     if has_fields('pool', 'queue', 'busy', 'run') and has_fields('conn', 'state', 'deadline_ms') and \
             has_fields('server', 'deadlines', 'retired'):
         return '05'
     if has_fields('pool', 'first', 'run') and has_fields('conn', 'owned', 'begin', 'end'):
         return '04'
-    raise Unknown('this is no server of step 04 or 05: it has not their struct pool and struct conn')
+    raise Unknown('this is no server of step 04 or 05: their struct pool and struct conn are not in it')
 
 
 def function_at(address):
@@ -165,27 +169,29 @@ class Server:
         self.pool = pool_of()
         queue = self.pool['queue'] if self.step == '05' else self.pool
         self.queue = tasks_of(queue['first'])
-        self.holder = {}  # address of a connection: the thread that is at it
-        self.at = {}  # that thread: what it does
-        self.roles = {}
+        self.places = {address: i + 1 for i, address in enumerate(self.queue)}
+        self.roles, self.does = {}, {}  # of each thread, by its number
+        self.served = {}  # the address of the connection that a thread serves, by its number
         for thread, frames in threads():
             self.look_at(thread, frames)
 
     def conn(self, address):
         return gdb.Value(address).cast(struct('conn').pointer()).dereference()
 
+    def fd(self, address):
+        return int(self.conn(address)['fd'])
+
     def look_at(self, thread, frames):
         names = [frame.name() for frame in frames]
         role = 'worker' if 'work' in names else 'main thread' if 'main' in names else 'other thread'
         self.roles[thread.num] = role
-        what = self.what(frames, names)
-        for frame in frames if role == 'worker' else []:
-            found = [int(v) for kind in ('conn', 'task') for v in variables(frame, kind)]
-            if frame.name() in ('serve', 'run_task', 'conn_ready', 'conn_serve') and found:
-                self.holder[found[0]] = thread.num
-                what += ', for fd %d' % int(self.conn(found[0])['fd'])
-                break
-        self.at[thread.num] = what
+        self.does[thread.num] = self.what(frames, names)
+        for frame in frames:
+            if frame.name() in SERVING:
+                found = [int(value) for kind in ('conn', 'task') for value in variables(frame, kind)]
+                if found:
+                    self.served[thread.num] = found[0]
+                    return
 
     def what(self, frames, names):
         own = next((i for i, frame in enumerate(frames) if is_ours(frame)), None)
@@ -209,14 +215,14 @@ class Server:
         wanted = re.search(r'pthread_mutex_lock\((.*?)\);', line_of(frame))
         if wanted is None:
             return 'waits for a lock, in %s' % place(frame)
-        said = 'waits for the lock %s, in %s' % (wanted[1].lstrip('&'), place(frame))
+        said = 'waits for the lock %s' % wanted[1].lstrip('&')
         try:
             frame.select()
             lwp = int(gdb.parse_and_eval(wanted[1])['__data']['__owner'])
+            said += ', which %s has' % ('thread %d' % self.lwps[lwp] if lwp in self.lwps else 'none of them')
         except gdb.error:  # it is optimized out, or this libc has other fields
-            return said
-        holder = 'nobody has' if lwp == 0 else 'thread %s has' % self.lwps.get(lwp, '%d, which is gone,' % lwp)
-        return said + ', which %s' % holder
+            pass
+        return said + ', in %s' % place(frame)
 
 
 def place(frame):
@@ -232,6 +238,10 @@ def line_of(frame):
             return source.read().split('\n')[sal.line - 1]
     except (OSError, IndexError):
         return ''
+
+
+def length(buf):
+    return int(buf['end']) - int(buf['begin'])
 
 
 # ---- connections of step 04 -----------------------------------------------------------
@@ -266,35 +276,35 @@ def armed_for(events):
 def is_connection(server, fd, address):
     """The listener and the signals are in the list as well, as owners of themselves."""
     try:
-        return int(server.conn(address)['fd']) == fd
+        return server.fd(address) == fd
     except gdb.error:
         return False
 
 
 def owner_of(server, address):
-    if address in server.holder:
-        thread = server.holder[address]
-        return 'thread %d has it, %s' % (thread, server.at[thread].split(', for fd')[0])
-    if address in server.queue:
-        return 'in the queue, place %d' % (server.queue.index(address) + 1)
+    for thread, served in server.served.items():
+        if served == address:
+            return 'thread %d has it, %s' % (thread, server.does[thread])
+    if address in server.places:
+        return 'in the queue, place %d' % server.places[address]
     return None
 
 
 def connections_04(server, wanted):
     listed = interest(server)
-    known = dict.fromkeys(server.queue + list(server.holder), 0)
+    known = dict.fromkeys(server.queue + list(server.served.values()), 0)
     for address, (fd, events) in (listed or {}).items():
         if is_connection(server, fd, address):
             known[address] = events
-    for address in sorted(known, key=lambda a: int(server.conn(a)['fd'])):
-        conn = server.conn(address)
-        if wanted not in (None, int(conn['fd'])):
+    for address in sorted(known, key=server.fd):
+        conn, fd = server.conn(address), server.fd(address)
+        if wanted not in (None, fd):
             continue
         owner = owner_of(server, address) or "nobody's, " + armed_for(known[address])
-        print('fd %d: %s' % (int(conn['fd']), owner))
-        print('    owned is %s, output %d' % (conn['owned'], int(conn['end']) - int(conn['begin'])))
+        print('fd %d: %s' % (fd, owner))
+        print('    owned %s, %d bytes in its buffer' % (conn['owned'], length(conn)))
     if listed is None:
-        print('These are queued or at a worker. Of the others only the kernel has a list, which is not here.')
+        print('These are queued or at a worker; the list of the others was in the kernel.')
     return known
 
 
@@ -319,15 +329,9 @@ def timer_heap(server):
 
 
 def name_of_peer(peer):
-    address = [int(peer['address'][i]) for i in range(16)]
-    if address[:12] == [0] * 10 + [255, 255]:
-        return '%s:%d' % ('.'.join(map(str, address[12:])), int(peer['port']))
-    text = ':'.join('%x' % (address[i] << 8 | address[i + 1]) for i in range(0, 16, 2))
-    return '[%s]:%d' % (text, int(peer['port']))
-
-
-def length(buf):
-    return int(buf['end']) - int(buf['begin'])
+    address = ipaddress.IPv6Address(bytes(int(peer['address'][i]) for i in range(16)))
+    name = address.ipv4_mapped or '[%s]' % address
+    return '%s:%d' % (name, int(peer['port']))
 
 
 def phase_of(conn, output):
@@ -388,16 +392,22 @@ def count_of(things, name):
 
 
 def workers(server, argument):
-    for thread in sorted(server.at):
-        print('thread %d, %s: %s' % (thread, server.roles[thread], server.at[thread]))
+    """Each thread of the server: what it does, for which connection, or for which lock it waits."""
+    for thread in sorted(server.does):
+        served = server.served.get(thread)
+        print('thread %d, %s: %s%s' % (thread, server.roles[thread], server.does[thread],
+                                       ', for fd %d' % server.fd(served) if served else ''))
 
 
 def queue(server, argument):
-    fds = ', '.join('fd %d' % int(server.conn(address)['fd']) for address in server.queue)
+    """The tasks in the pool's queue, the one that has waited longest first."""
+    fds = ', '.join('fd %d' % server.fd(address) for address in server.queue)
     print(count_of(len(server.queue), 'task') + ' in the queue' + (': ' + fds if fds else ''))
 
 
 def connections(server, argument):
+    """Each connection of the server: whose it is, and what it waits for.
+connections FD: this one alone."""
     if argument and not argument.isdigit():
         raise Unknown('connections, or connections FD')
     wanted = int(argument) if argument else None
@@ -407,9 +417,8 @@ def connections(server, argument):
 
 
 class Command(gdb.Command):
-    """One of the commands of server.gdb."""
-
     def __init__(self, run):
+        self.__doc__ = run.__doc__  # gdb's help shows it
         super().__init__(run.__name__, gdb.COMMAND_STATUS)
         self.run = run
 
