@@ -65,7 +65,7 @@ def threads():
         frame.select()
 
 
-def variables(frame, wanted):
+def variables(frame, wanted, arguments_only=False):
     """The values in this frame that point to a struct of that name."""
     try:
         block = frame.block()
@@ -73,7 +73,7 @@ def variables(frame, wanted):
         return
     while block is not None:
         for symbol in block:
-            if not (symbol.is_variable or symbol.is_argument):
+            if not symbol.is_argument and (arguments_only or not symbol.is_variable):
                 continue
             kind = symbol.type.strip_typedefs()
             if kind.code != gdb.TYPE_CODE_PTR or kind.target().unqualified().tag != wanted:
@@ -187,11 +187,12 @@ class Server:
         self.roles[thread.num] = role
         self.does[thread.num] = self.what(frames, names)
         for frame in frames:
-            if frame.name() in SERVING:
-                found = [int(value) for kind in ('conn', 'task') for value in variables(frame, kind)]
-                if found:
-                    self.served[thread.num] = found[0]
-                    return
+            # A variable may have no value yet; an argument has one, unless it is not kept.
+            arguments_only = frame.name() not in SERVING
+            found = [int(value) for kind in ('conn', 'task') for value in variables(frame, kind, arguments_only)]
+            if found:
+                self.served[thread.num] = found[0]
+                return
 
     def what(self, frames, names):
         own = next((i for i, frame in enumerate(frames) if is_ours(frame)), None)
@@ -284,28 +285,25 @@ def is_connection(server, fd, address):
 def owner_of(server, address):
     for thread, served in server.served.items():
         if served == address:
-            return 'thread %d has it, %s' % (thread, server.does[thread])
+            return 'thread %d has it, %s' % (thread, server.does[thread].split(',')[0])
     if address in server.places:
         return 'in the queue, place %d' % server.places[address]
     return None
 
 
-def connections_04(server, wanted):
+def connections_04(server):
     listed = interest(server)
+    if listed is None:
+        print('Those that are queued or served; the list of the others is in the kernel.')
     known = dict.fromkeys(server.queue + list(server.served.values()), 0)
     for address, (fd, events) in (listed or {}).items():
         if is_connection(server, fd, address):
             known[address] = events
     for address in sorted(known, key=server.fd):
-        conn, fd = server.conn(address), server.fd(address)
-        if wanted not in (None, fd):
-            continue
+        conn = server.conn(address)
         owner = owner_of(server, address) or "nobody's, " + armed_for(known[address])
-        print('fd %d: %s' % (fd, owner))
-        print('    owned %s, %d bytes in its buffer' % (conn['owned'], length(conn)))
-    if listed is None:
-        print('These are queued or at a worker; the list of the others was in the kernel.')
-    return known
+        yield conn, ('fd %d: %s' % (int(conn['fd']), owner),
+                     'owned %s, %d bytes in its buffer' % (conn['owned'], length(conn)))
 
 
 # ---- connections of step 05 -----------------------------------------------------------
@@ -367,22 +365,20 @@ def state_in_words(server, conn, retired):
     return words + ('; output first' if state & bit('NEEDS_OUT') else '')
 
 
-def connections_05(server, wanted):
+def connections_05(server):
     heap, context = timer_heap(server)
     timer = next(field for field in struct('conn').fields() if field.name == 'timer')
     retired = tasks_of(context['retired']['first'])
     conns = [server.conn(int(heap['slots'][i]) - timer.bitpos // 8) for i in range(int(heap['count']))]
     for conn in sorted(conns, key=lambda c: int(c['origin']['conn'])):
-        if wanted not in (None, int(conn['fd'])):
-            continue
         pending = conn['pending']
         kept = [0, 0] if int(pending) == 0 else [length(pending[name]) for name in ('input', 'output')]
-        print('fd %d, #%d, %s, %s: %s' % (
-            int(conn['fd']), int(conn['origin']['conn']), conn['service']['handler']['name'].string(),
-            name_of_peer(conn['origin']['peer']), state_in_words(server, conn, retired)))
-        print('    state 0x%02x, phase %s, input %d, output %d, %s' % (
-            number(conn['state']), phase_of(conn, kept[1]), kept[0], kept[1], deadline_of(server, conn)))
-    return conns
+        yield conn, (
+            'fd %d, #%d, %s, %s: %s' % (
+                int(conn['fd']), int(conn['origin']['conn']), conn['service']['handler']['name'].string(),
+                name_of_peer(conn['origin']['peer']), state_in_words(server, conn, retired)),
+            'state 0x%02x, phase %s, input %d, output %d, %s' % (
+                number(conn['state']), phase_of(conn, kept[1]), *kept, deadline_of(server, conn)))
 
 
 # ---- the commands -----------------------------------------------------------------------
@@ -407,13 +403,21 @@ def queue(server, argument):
 
 def connections(server, argument):
     """Each connection of the server: whose it is, and what it waits for.
-connections FD: this one alone."""
+connections FD: this one alone, and $conn is a pointer to it: print *$conn"""
     if argument and not argument.isdigit():
         raise Unknown('connections, or connections FD')
     wanted = int(argument) if argument else None
-    known = (connections_05 if server.step == '05' else connections_04)(server, wanted)
+    known = list((connections_05 if server.step == '05' else connections_04)(server))
+    if wanted is not None:
+        known = [(conn, lines) for conn, lines in known if int(conn['fd']) == wanted]
+    for conn, lines in known:
+        print('\n    '.join(lines))
     if wanted is None:
         print(count_of(len(known), 'connection'))
+    elif known:
+        gdb.set_convenience_variable('conn', known[0][0].address)
+    else:
+        raise Unknown('no connection that can be seen has the descriptor %d' % wanted)
 
 
 class Command(gdb.Command):
