@@ -18,7 +18,6 @@ import ipaddress
 import re
 import time
 
-LIST_MAX = 100000  # a longer list is one that runs in a circle
 FRAMES_MAX = 64
 
 # The functions of the steps in which a worker is at one of its three tasks.
@@ -146,14 +145,15 @@ def pool_of():
 
 
 def tasks_of(first):
-    """The addresses of the tasks in a list."""
-    tasks = []
+    """The addresses of the tasks in a list. One that is queued twice makes the list a circle: then it
+    stands at the end once more."""
+    tasks = {}
     while int(first) != 0:
-        if len(tasks) == LIST_MAX:
-            raise Unknown('this list runs in a circle: 0x%x' % int(first))
-        tasks.append(int(first))
+        if int(first) in tasks:
+            return list(tasks) + [int(first)]
+        tasks[int(first)] = True
         first = first['next']
-    return tasks
+    return list(tasks)
 
 
 class Server:
@@ -169,7 +169,7 @@ class Server:
         self.pool = pool_of()
         queue = self.pool['queue'] if self.step == '05' else self.pool
         self.queue = tasks_of(queue['first'])
-        self.places = {address: i + 1 for i, address in enumerate(self.queue)}
+        self.places = {address: i + 1 for i, address in reversed(list(enumerate(self.queue)))}
         self.roles, self.does = {}, {}  # of each thread, by its number
         self.served = {}  # the address of the connection that a thread serves, by its number
         for thread, frames in threads():
@@ -397,8 +397,11 @@ def workers(server, argument):
 
 def queue(server, argument):
     """The tasks in the pool's queue, the one that has waited longest first."""
-    fds = ', '.join('fd %d' % server.fd(address) for address in server.queue)
-    print(count_of(len(server.queue), 'task') + ' in the queue' + (': ' + fds if fds else ''))
+    fds = ['fd %d' % server.fd(address) for address in server.queue]
+    count = len(set(server.queue))
+    print(count_of(count, 'task') + ' in the queue' + (': ' if fds else '') + ', '.join(fds[:count]))
+    if len(fds) > count:
+        print('and then %s again: it was queued twice, and so the list is a circle' % fds[-1])
 
 
 def connections(server, argument):
