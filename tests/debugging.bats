@@ -107,7 +107,9 @@ clog() {
     needs_dev_tcp
     start_server -t 1 -w 60000000
     clients_come
-    ask workers queue connections 'connections 0'
+    # In the end the last task is queued twice.
+    ask workers queue connections 'connections 0' "connections ${CLIENT_FDS[2]}" \
+        'set var $conn->task.next = &$conn->task' queue 'set var $conn->task.next = 0'
     expect <<'END'
 thread 1, main thread: waits for events
 thread 2, worker: in process, for fd FD2
@@ -120,6 +122,10 @@ fd FD3: in the queue, place 1
     owned false, 0 bytes in its buffer
 3 connections
 connections: no connection that can be seen has the descriptor 0
+fd FD3: in the queue, place 1
+    owned false, 0 bytes in its buffer
+1 task in the queue: fd FD3
+and then fd FD3 again: it was queued twice, and so the list is a circle
 END
     # The kernel's list of the silent ones is no part of a core file.
     ask_core workers queue connections
