@@ -12,12 +12,28 @@ declare -gA REASONS=(
     [machine]="it shows what another machine or a debugger in hand would print"
 )
 
-# The tools that a block may need and a machine may lack.
-TOOLS_KNOWN=(curl gdb haproxy nc perf ss strace tsan wrk)
+# The tools that a block may need and a machine may lack; attach: strace and gdb may look at a process
+# that runs; core: a process that crashes leaves a file `core` in its directory.
+TOOLS_KNOWN=(attach core curl gdb haproxy nc perf ss strace tsan wrk)
+
+# may_attach: to open the memory of another process takes the same right as to trace it (ptrace(2)).
+may_attach() {
+    local other status=0
+    sleep 60 >/dev/null 2>&1 &
+    other=$!
+    head -c 0 "/proc/$other/mem" 2>/dev/null || status=1
+    kill "$other"
+    return $status
+}
 
 # has_tool NAME
 has_tool() {
     case $1 in
+        attach) may_attach ;;
+        core)
+            [[ $(cat /proc/sys/kernel/core_pattern) == core && $(ulimit -Hc) == unlimited ]]
+            ;;
+        perf) command -v perf >/dev/null && perf record -q -e cpu-clock -o /dev/null true >/dev/null 2>&1 ;;
         tsan)
             echo 'int main(void) { return 0; }' |
                 ${CC:-cc} -fsanitize=thread -x c - -o /dev/null 2>/dev/null
