@@ -156,19 +156,32 @@ waits() {
 
 # ---- portions ---------------------------------------------------------------------
 
-PORTION_MS=2500 # long enough that the 200 ms which a call of bats costs do not count
+# To call bats costs a quarter of a second of CPU time, as much as two or three tests. So portions
+# are long, but there are enough of them that no job idles while others have much to do.
+PORTION_MIN_MS=2500 PORTION_MAX_MS=8000 PORTIONS_PER_JOB=3
+
+# portion_ms TEST...: how long one should be.
+portion_ms() {
+    local test all=0 ms
+    for test; do all=$((all + TEST_MS[test])); done
+    ms=$((all / (JOBS * PORTIONS_PER_JOB)))
+    ((ms >= PORTION_MIN_MS)) || ms=$PORTION_MIN_MS
+    ((ms <= PORTION_MAX_MS)) || ms=$PORTION_MAX_MS
+    echo "$ms"
+}
 
 # deal TEST...: into PORTIONS, each "milliseconds suite test test ...", the longest first. A
-# portion holds tests of one suite, in their order.
+# portion holds tests of one suite, in their order; what takes long may be one alone.
 deal() {
-    local test i all=() open=() open_ms=()
+    local test i portion all=() open=() open_ms=()
+    portion=$(portion_ms "$@")
     for test; do
         i=${TEST_SUITE[test]}
-        if ((TEST_MS[test] > PORTION_MS / 3)); then
+        if ((TEST_MS[test] > portion / 2)); then
             all+=("${TEST_MS[test]} $i $test")
         else
             open[i]="${open[i]-} $test" open_ms[i]=$((${open_ms[i]:-0} + TEST_MS[test]))
-            ((open_ms[i] >= PORTION_MS)) || continue
+            ((open_ms[i] >= portion)) || continue
             all+=("${open_ms[i]} $i${open[i]}")
             unset "open[i]" "open_ms[i]"
         fi
