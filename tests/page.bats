@@ -78,9 +78,9 @@ close_browser() {
     [[ -z $SESSION ]] || session DELETE '' || true
     kill "$DRIVER" 2>/dev/null || true
     wait "$DRIVER" 2>/dev/null || true
-    for pid in $(grep -lsF -e "--user-data-dir=$PROFILE" /proc/[0-9]*/cmdline | cut -d / -f 3); do
+    while IFS=/ read -r _ _ pid _; do
         kill -KILL "$pid" 2>/dev/null || true
-    done
+    done < <(grep -lsF -e "--user-data-dir=$PROFILE" /proc/[0-9]*/cmdline)
     exec {LOCK}>&-
 }
 
