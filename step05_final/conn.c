@@ -66,9 +66,21 @@ static int64_t timeout_ms(const struct conn *conn)
     }
 }
 
-/* Gives the client time for what it has to do now. */
+static void count_phase(struct conn *conn)
+{
+    enum conn_phase phase = conn_phase(conn);
+
+    if (phase == conn->counted)
+        return;
+    metrics_move(METRIC_PHASE + conn->counted, METRIC_PHASE + phase);
+    conn->counted = (unsigned char)phase;
+}
+
+/* Gives the client time for what it has to do now. Whatever changes the phase comes by
+ * here, so here it is counted. */
 static void set_deadline(struct conn *conn)
 {
+    count_phase(conn);
     int64_t ms = timeout_ms(conn);
     int64_t deadline_ms = ms == TIMER_NEVER ? TIMER_NEVER : timer_now_ms() + ms;
 
@@ -91,6 +103,8 @@ struct conn *conn_new(
     conn->origin = *origin;
     conn->next = HANDLER_IDLE;
     conn->cause = CONN_CLIENT;
+    conn->counted = CONN_IDLE;
+    metrics_add(METRIC_PHASE + CONN_IDLE, 1);
     set_deadline(conn);
     return conn;
 }
@@ -123,6 +137,7 @@ void conn_free(struct conn *conn)
 {
     assert(conn->fd < 0);
     free_pending(conn);
+    metrics_add(METRIC_PHASE + conn->counted, UINT64_MAX); /* one less */
     free(conn);
 }
 

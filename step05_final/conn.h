@@ -66,8 +66,9 @@ struct conn {
     unsigned char cause;     /* enum conn_cause, once it is known */
     bool draining;           /* answer what is here, then close */
     bool backlogged;         /* in the drain: answers had to wait, and input with them */
-    bool lingering;          /* we send nothing more */
-    bool rejected;           /* fixed before an event can come */
+    bool lingering : 1;      /* we send nothing more */
+    bool rejected : 1;       /* fixed before an event can come */
+    unsigned char counted;   /* enum conn_phase: where the metrics have it */
 };
 
 static_assert(sizeof(struct conn) <= 104, "10,000 of them, and each is mostly idle");

@@ -90,6 +90,10 @@ void metrics_sum(uint64_t sum[METRICS])
     for (unsigned i = 0; i <= workers; i++)
         for (unsigned metric = 0; metric < METRICS; metric++)
             sum[metric] += get(&blocks[i], metric);
+    /* Not of one moment: one that moves may be seen to have left before it came. */
+    for (unsigned metric = METRIC_PHASE; metric < METRIC_PHASE_END; metric++)
+        if ((int64_t)sum[metric] < 0)
+            sum[metric] = 0;
 }
 
 unsigned metrics_workers(void)
@@ -100,6 +104,20 @@ unsigned metrics_workers(void)
 uint64_t metrics_of_worker(unsigned worker, enum metric metric)
 {
     return get(&blocks[worker + 1], metric);
+}
+
+bool metrics_at_task(unsigned worker)
+{
+    /* Not !=, for the two are not of one moment. */
+    return metrics_of_worker(worker, METRIC_TAKEN) >
+           metrics_of_worker(worker, METRIC_TASKS);
+}
+
+unsigned metrics_me(void)
+{
+    if (metrics_mine == NULL)
+        metrics_join();
+    return (unsigned)(metrics_mine - blocks);
 }
 
 int64_t metrics_start_time(void)

@@ -42,7 +42,10 @@ enum metric {
     METRIC_TIMEOUT_LINGER,
     METRIC_TIMEOUT_END,
 
-    METRIC_RECEIVED = METRIC_TIMEOUT_END, /* bytes */
+    METRIC_PHASE = METRIC_TIMEOUT_END, /* connections now, by enum conn_phase */
+    METRIC_PHASE_END = METRIC_PHASE + METRIC_TIMEOUT_END - METRIC_TIMEOUT,
+
+    METRIC_RECEIVED = METRIC_PHASE_END, /* bytes */
     METRIC_SENT,
 
     METRIC_QUEUED,      /* tasks given to the pool */
@@ -65,7 +68,8 @@ enum metric {
         METRICS
 };
 
-/* Words for what is counted by kind: metrics_closed_names[0] is of METRIC_CLOSED. */
+/* Words for what is counted by kind: metrics_closed_names[0] is of METRIC_CLOSED. Phases
+ * have those of the timeouts. */
 extern const char *const metrics_closed_names[METRIC_CLOSED_END - METRIC_CLOSED];
 extern const char *const metrics_timeout_names[METRIC_TIMEOUT_END - METRIC_TIMEOUT];
 extern const unsigned metrics_statuses[METRICS - METRIC_STATUS];
@@ -106,18 +110,32 @@ static inline void metrics_add(enum metric metric, uint64_t n)
     metrics_set(metric, n);
 }
 
+/* One connection less in the one phase and one more in the other. Which thread counted it
+ * there before does not matter: numbers wrap around, and the sum is right. */
+static inline void metrics_move(enum metric from, enum metric to)
+{
+    metrics_add(from, UINT64_MAX);
+    metrics_add(to, 1);
+}
+
 /* Counts an answer; one of HTTP_STATUSES. */
 void metrics_add_status(unsigned status);
 
 /* Counts a task that waited so long for its worker. */
 void metrics_add_wait(unsigned wait_us);
 
-/* All blocks, added up. Any thread. */
+/* All blocks, added up; no number of connections is below 0. Any thread. */
 void metrics_sum(uint64_t sum[METRICS]);
 
 /* How many workers there are, and what one of them has counted; from 0. Any thread. */
 unsigned metrics_workers(void);
 uint64_t metrics_of_worker(unsigned worker, enum metric metric);
+
+/* Is it at a task now? The one that asks is. */
+bool metrics_at_task(unsigned worker);
+
+/* The number of the worker that asks, from 1 as in the pages; 0: the main thread. */
+unsigned metrics_me(void);
 
 /* When the server started, in seconds since 1970 (time(2)). */
 int64_t metrics_start_time(void);

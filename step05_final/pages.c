@@ -1,13 +1,17 @@
 #include "pages.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <time.h>
 
+#include "live.h"
 #include "log.h"
 #include "metrics.h"
 
 #define NS_PER_S 1e9
 #define US_PER_S 1e6
+
+#define PAGE_MAX 20480 /* of the page at /, so that it need not grow while it is made */
 
 static uint64_t queue_depth(const uint64_t sum[])
 {
@@ -98,12 +102,27 @@ static bool put_busy(struct buf *to)
     return good;
 }
 
+static bool put_at_task(struct buf *to)
+{
+    bool good =
+        put_family(to, "worker_at_task", "gauge", "Is the worker at a task? 1: it is.");
+
+    for (unsigned i = 0; good && i < metrics_workers(); i++)
+        good = buf_printf(
+            to, "server_worker_at_task{worker=\"%u\"} %d\n", i + 1, metrics_at_task(i));
+    return good;
+}
+
 static bool put_connections(struct buf *to, const uint64_t sum[])
 {
     return put_number(to, "connections_accepted_total", "counter",
                "Connections accepted.", sum[METRIC_ACCEPTED]) &&
            put_number(
                to, "connections_open", "gauge", "Connections now.", sum[METRIC_OPEN]) &&
+           put_family(to, "connections_by_phase", "gauge",
+               "Connections now, by what the client may take its time for.") &&
+           put_kinds(to, "connections_by_phase", "phase", metrics_timeout_names,
+               sum + METRIC_PHASE, METRIC_PHASE_END - METRIC_PHASE) &&
            put_family(to, "connections_closed_total", "counter",
                "Connections that ended, by cause.") &&
            put_kinds(to, "connections_closed_total", "cause", metrics_closed_names,
@@ -125,7 +144,7 @@ static bool put_pool(struct buf *to, const uint64_t sum[])
                queue_depth(sum)) &&
            put_number(to, "tasks_total", "counter", "Tasks that workers have done.",
                sum[METRIC_TASKS]) &&
-           put_dispatch(to, sum) && put_busy(to);
+           put_dispatch(to, sum) && put_busy(to) && put_at_task(to);
 }
 
 static bool put_reactor(struct buf *to, const uint64_t sum[])
@@ -181,12 +200,29 @@ static bool put_workers(struct buf *to)
 
     for (unsigned i = 0; good && i < metrics_workers(); i++)
         good = buf_printf(to,
-            "%s{\"tasks\":%" PRIu64 ",\"busy_seconds\":%.9f,\"received\":%" PRIu64
-            ",\"sent\":%" PRIu64 "}",
-            i > 0 ? "," : "", metrics_of_worker(i, METRIC_TASKS),
+            "%s{\"at_task\":%s,\"tasks\":%" PRIu64
+            ",\"busy_seconds\":%.9f,\"received\":%" PRIu64 ",\"sent\":%" PRIu64 "}",
+            i > 0 ? "," : "", metrics_at_task(i) ? "true" : "false",
+            metrics_of_worker(i, METRIC_TASKS),
             (double)metrics_of_worker(i, METRIC_BUSY_NS) / NS_PER_S,
             metrics_of_worker(i, METRIC_RECEIVED), metrics_of_worker(i, METRIC_SENT));
     return good && buf_append(to, "]", 1);
+}
+
+/* Each bucket alone: one for each bound, and one for what is above the last. */
+static bool put_waits(struct buf *to, const uint64_t sum[])
+{
+    bool good = buf_printf(to,
+        "\"dispatch\":{\"count\":%" PRIu64 ",\"sum_seconds\":%.6f,\"bounds_seconds\":[",
+        add_up(sum, METRIC_DISPATCH, METRIC_DISPATCH_END),
+        (double)sum[METRIC_DISPATCH_US] / US_PER_S);
+
+    for (unsigned i = 0; good && i < METRICS_BOUNDS; i++)
+        good = buf_printf(to, "%s%g", i > 0 ? "," : "", metrics_bounds_us[i] / US_PER_S);
+    good = good && buf_printf(to, "],\"counts\":[");
+    for (unsigned i = 0; good && i <= METRICS_BOUNDS; i++)
+        good = buf_printf(to, "%s%" PRIu64, i > 0 ? "," : "", sum[METRIC_DISPATCH + i]);
+    return good && buf_printf(to, "]},");
 }
 
 bool pages_stats(struct buf *to)
@@ -197,67 +233,40 @@ bool pages_stats(struct buf *to)
     return buf_printf(to,
                "{\"connections\":{\"accepted\":%" PRIu64 ",\"open\":%" PRIu64 ",",
                sum[METRIC_ACCEPTED], sum[METRIC_OPEN]) &&
+           put_object(to, "phases", metrics_timeout_names, sum + METRIC_PHASE,
+               METRIC_PHASE_END - METRIC_PHASE) &&
+           buf_append(to, ",", 1) &&
            put_object(to, "closed", metrics_closed_names, sum + METRIC_CLOSED,
                METRIC_CLOSED_END - METRIC_CLOSED) &&
            buf_printf(to, "},\"bytes\":{\"received\":%" PRIu64 ",\"sent\":%" PRIu64 "},",
                sum[METRIC_RECEIVED], sum[METRIC_SENT]) &&
            put_requests(to, sum) &&
+           buf_printf(to, "\"queue\":{\"depth\":%" PRIu64 "},\"tasks\":%" PRIu64 ",",
+               queue_depth(sum), sum[METRIC_TASKS]) &&
+           put_waits(to, sum) &&
            buf_printf(to,
-               "\"queue\":{\"depth\":%" PRIu64 "},\"tasks\":%" PRIu64
-               ",\"dispatch\":{\"count\":%" PRIu64 ",\"sum_seconds\":%.6f},"
                "\"poll\":{\"wakeups\":%" PRIu64 ",\"events\":%" PRIu64
                "},\"accept_pauses\":%" PRIu64 ",",
-               queue_depth(sum), sum[METRIC_TASKS],
-               add_up(sum, METRIC_DISPATCH, METRIC_DISPATCH_END),
-               (double)sum[METRIC_DISPATCH_US] / US_PER_S, sum[METRIC_WAKEUPS],
-               sum[METRIC_EVENTS], sum[METRIC_ACCEPT_PAUSES]) &&
+               sum[METRIC_WAKEUPS], sum[METRIC_EVENTS], sum[METRIC_ACCEPT_PAUSES]) &&
            put_object(to, "timeouts", metrics_timeout_names, sum + METRIC_TIMEOUT,
                METRIC_TIMEOUT_END - METRIC_TIMEOUT) &&
            buf_printf(to,
-               ",\"log_lines_lost\":%" PRIu64 ",\"uptime_seconds\":%" PRId64 ",",
-               log_lost(), (int64_t)time(NULL) - metrics_start_time()) &&
+               ",\"log_lines_lost\":%" PRIu64 ",\"uptime_seconds\":%" PRId64
+               ",\"answered_by\":%u,",
+               log_lost(), (int64_t)time(NULL) - metrics_start_time(), metrics_me()) &&
            put_workers(to) && buf_append(to, "}\n", 2);
 }
 
 /* ------------------------------------------------------------ HTML */
 
-static const char page_begin[] =
-    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width\">\n"
-    "<title>step 05: the final server</title>\n<style>\n"
-    ":root { color-scheme: light dark }\n"
-    "body { font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; "
-    "padding: 0 1rem }\n"
-    "dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); "
-    "gap: .8rem; margin: 1.5rem 0 }\n"
-    "dl div { border: 1px solid #8886; border-radius: .5rem; padding: .5rem .8rem }\n"
-    "dt { font-size: .8rem; opacity: .75 }\n"
-    "dd { margin: 0; font-size: 1.4rem; font-variant-numeric: tabular-nums }\n"
-    "</style>\n</head>\n<body>\n<h1>One thread waits, workers serve</h1>\n"
-    "<p>This page comes from the final server of a course in C. Its main thread sleeps "
-    "in "
-    "<code>epoll_wait</code>; a worker of its pool has read your request, made this page "
-    "and sent it. These are its numbers, and while you look they move.</p>\n<dl>\n";
+static bool put_lines(struct buf *to, const char *const lines[])
+{
+    bool good = true;
 
-static const char page_end[] =
-    "</dl>\n<p>More of them: <a href=\"/stats\">/stats</a> as JSON, "
-    "<a href=\"/metrics\">/metrics</a> for Prometheus. <a href=\"/healthz\">/healthz</a> "
-    "is for a load balancer, and <code>POST /echo</code> says what you say.</p>\n"
-    "<script>\n"
-    "const show = (id, n) => document.getElementById(id).textContent = n;\n"
-    "const all = o => Object.values(o).reduce((a, b) => a + b, 0);\n"
-    "setInterval(async () => {\n"
-    "    const s = await (await fetch('/stats')).json();\n"
-    "    show('open', s.connections.open);\n"
-    "    show('accepted', s.connections.accepted);\n"
-    "    show('requests', all(s.requests));\n"
-    "    show('received', s.bytes.received);\n"
-    "    show('sent', s.bytes.sent);\n"
-    "    show('tasks', s.tasks);\n"
-    "    show('depth', s.queue.depth);\n"
-    "    show('workers', s.workers.length);\n"
-    "}, 1000);\n"
-    "</script>\n</body>\n</html>\n";
+    for (; good && *lines != NULL; lines++)
+        good = buf_append(to, *lines, strlen(*lines));
+    return good;
+}
 
 static bool put_tile(struct buf *to, const char *id, const char *what, uint64_t value)
 {
@@ -270,7 +279,7 @@ bool pages_index(struct buf *to)
     uint64_t sum[METRICS];
 
     metrics_sum(sum);
-    return buf_append(to, page_begin, sizeof page_begin - 1) &&
+    return buf_reserve(to, PAGE_MAX) && put_lines(to, live_before) &&
            put_tile(to, "open", "connections", sum[METRIC_OPEN]) &&
            put_tile(to, "accepted", "accepted so far", sum[METRIC_ACCEPTED]) &&
            put_tile(
@@ -280,5 +289,5 @@ bool pages_index(struct buf *to)
            put_tile(to, "tasks", "tasks done", sum[METRIC_TASKS]) &&
            put_tile(to, "depth", "tasks waiting", queue_depth(sum)) &&
            put_tile(to, "workers", "workers", metrics_workers()) &&
-           buf_append(to, page_end, sizeof page_end - 1);
+           put_lines(to, live_after);
 }

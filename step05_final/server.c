@@ -101,6 +101,7 @@ struct server *server_new(const struct server_listener listeners[], unsigned cou
 /* The same order, so that a number of the one is a number of the other. */
 static_assert(METRIC_CLOSED + CONN_DRAINED == METRIC_CLOSED_DRAIN, "causes");
 static_assert(METRIC_TIMEOUT + CONN_LINGER == METRIC_TIMEOUT_LINGER, "phases");
+static_assert(METRIC_PHASE + CONN_LINGER + 1 == METRIC_PHASE_END, "phases");
 
 static void note_end(const struct conn *conn)
 {

@@ -155,7 +155,7 @@ allowed_includes() {
         */http_chunks) echo http_head ;;
         */metrics) echo http_status ;;
         */routes) echo buf http_head pages process ;;
-        */pages) echo buf log metrics ;;
+        */pages) echo buf live log metrics ;;
         */echo) echo handler process ;;
         *) echo ;;
     esac

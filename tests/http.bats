@@ -887,6 +887,118 @@ says_one_open() {
     end_server
 }
 
+PHASES='idle header body write linger'
+
+# clients COUNT TEXT: opens so many, each of which sends TEXT and stays; adds them to HELD.
+clients() {
+    local i fd
+    for ((i = 0; i < $1; i++)); do
+        exec {fd}<>"/dev/tcp/127.0.0.1/$HTTP_PORT"
+        [[ -z $2 ]] || printf '%b' "$2" >&"$fd"
+        HELD+=("$fd")
+    done
+}
+
+# phases_are COUNT...: fetches /metrics; so many are in each phase, and no more are open.
+phases_are() {
+    local file=$BATS_TEST_TMPDIR/phases phase seen=() sum=0
+    fetch /metrics "$file" || return 1
+    for phase in $PHASES; do
+        seen+=("$(metric "server_connections_by_phase{phase=\"$phase\"}" "$file")")
+        sum=$((sum + ${seen[-1]:-0}))
+    done
+    SEEN="${seen[*]}, in all $sum of $(metric server_connections_open "$file")"
+    [[ "${seen[*]}" == "$*" && $sum == "$(metric server_connections_open "$file")" ]]
+}
+
+# with_one_leaving COUNT...: the same, with a client that has its last answer and does not go. It is
+# given up after some seconds, so each try has one of its own.
+with_one_leaving() {
+    local fd status=0
+    exec {fd}<>"/dev/tcp/127.0.0.1/$HTTP_PORT"
+    printf 'GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n' >&"$fd"
+    timeout "$ANSWER_S" cat <&"$fd" >"$BATS_TEST_TMPDIR/last" || return 1
+    phases_are "$@" || status=$?
+    exec {fd}>&-
+    return $status
+}
+
+# bats test_tags=promise:metrics-phases,needs:metrics-connections,stage:17
+@test "HTTP: each connection is counted in the phase that it is in" {
+    about "held 5 idle clients, 3 with half a head, 4 with half a body, 2 that read nothing and one that stays \
+after its last answer, and asked for /metrics" \
+        "whatever changes the phase of a connection counts it there, also where it fails or ends" \
+        "step05_final/stages/17_metrics/README.md, \"The diff\""
+    local many
+    needs_dev_tcp
+    start_http --idle-timeout 0 --header-timeout 0 --body-timeout 0 --write-timeout 0
+    HELD=()
+    clients 5 ''
+    clients 3 'GET /healthz HTTP/1.1\r\nHos'
+    clients 4 'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello'
+    printf -v many 'GET /metrics HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n%.0s' {1..2000}
+    clients 2 "$many"
+    # The one that asks is counted as idle until it has its answer.
+    wait_until 20000 with_one_leaving 6 3 4 2 1 >/dev/null ||
+        report "$PHASES: $SEEN" "6 3 4 2 1, and in all as many as are open"
+    let_go
+    wait_until 10000 phases_are 1 0 0 0 0 >/dev/null ||
+        report "after all have left: $SEEN" "1 0 0 0 0, which is the one that asks"
+    end_server
+}
+
+# bats test_tags=promise:metrics-phases,needs:metrics-connections,needs:request-timeouts,stage:17
+@test "HTTP: who is rejected or given up is counted in one phase, and then in none" {
+    about "let clients miss each deadline, rejected others, and asked for /metrics" \
+        "whatever changes the phase counts it, also where the main thread does it" \
+        "step05_final/stages/17_metrics/README.md, \"The diff\""
+    start_http --idle-timeout 2000 --header-timeout 300 --body-timeout 300
+    cases -w whole <<'EOT'
+idle | 9112 9.5 | HEALTH HOST END => 200 ends
+header | 9110 15.5.9 | "GET /hea" => 408 closed
+body | 9110 15.5.9 | POST HOST LEN5 END "he" => 408 closed
+wrong | 9112 2.2 | HEALTH END => 400 closed
+EOT
+    http_probe 'open r' 'send r "GET /hea"' 'arrived r' 'reset r'
+    wait_until 10000 phases_are 1 0 0 0 0 >/dev/null ||
+        report "after all were given up: $PHASES: $SEEN" "1 0 0 0 0, which is the one that asks"
+    end_server
+    start_http --max-connections 3
+    hold 3
+    cases -w whole -j 1 <<'EOT'
+one too many | 9110 15.6.4 | => 503 closed
+another | 9110 15.6.4 | => 503 closed
+EOT
+    let_go
+    wait_until 10000 phases_are 1 0 0 0 0 >/dev/null ||
+        report "after all have left: $PHASES: $SEEN" "1 0 0 0 0, which is the one that asks"
+    end_server
+}
+
+# workers_at_task COUNT: fetches /metrics; so many are, with the one that answers.
+workers_at_task() {
+    fetch /metrics "$BATS_TEST_TMPDIR/metrics" || return 1
+    SEEN=$(grep '^server_worker_at_task{' "$BATS_TEST_TMPDIR/metrics" | paste -sd ' ')
+    (($(grep -c '^server_worker_at_task{worker="[1-4]"} [01]$' "$BATS_TEST_TMPDIR/metrics") == 4 &&
+        $(grep -c '^server_worker_at_task{.*} 1$' "$BATS_TEST_TMPDIR/metrics") == $1))
+}
+
+# bats test_tags=promise:metrics-workers,needs:metrics-format,needs:wait-option,stage:17
+@test "HTTP: /metrics says which workers are at a task" {
+    about "sent two requests of 4 s to 4 workers, and asked for /metrics meanwhile" \
+        "a worker is at a task if it has taken one more than it has ended" \
+        "step05_final/stages/17_metrics/README.md, \"The diff\""
+    needs_dev_tcp
+    start_http -t 4 -w 4000000
+    wait_until 5000 workers_at_task 1 >/dev/null || report "before: $SEEN" "1 of 4, the one that answers"
+    HELD=()
+    clients 2 'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello'
+    wait_until 5000 workers_at_task 3 >/dev/null || report "meanwhile: $SEEN" "3 of 4"
+    let_go
+    wait_until 10000 workers_at_task 1 >/dev/null || report "afterwards: $SEEN" "1 of 4"
+    end_server 8000
+}
+
 # bats test_tags=promise:metrics-bytes,needs:metrics-format,stage:18
 @test "HTTP: bytes sent are counted, once" {
     about "fetched pages, counted their bytes, and compared /metrics before and after" \
@@ -1002,6 +1114,8 @@ says_one_open() {
         bytes.received bytes.sent requests.200 requests.404 queue.depth tasks dispatch.count \
         dispatch.sum_seconds poll.wakeups poll.events accept_pauses timeouts.idle timeouts.header \
         timeouts.body timeouts.write timeouts.linger log_lines_lost workers.0.tasks \
+        connections.phases.idle connections.phases.header connections.phases.body connections.phases.write \
+        connections.phases.linger dispatch.bounds_seconds.0 dispatch.counts.0 answered_by \
         workers.0.busy_seconds workers.2.received workers.2.sent; do
         [[ $(value "$path" "$stats") =~ ^[0-9.e-]+$ ]] ||
             report "$path: $(value "$path" "$stats")" "a number"
@@ -1014,6 +1128,18 @@ says_one_open() {
     (($(value requests.404 "$stats") ==
         $(metric 'server_http_requests_total{code="404"}' "$BATS_TEST_TMPDIR/before"))) ||
         report "requests.404 $(value requests.404 "$stats")" "what /metrics says"
+    sum=$(awk '/^connections\.phases\./ { sum += $2 } END { print sum }' "$BATS_TEST_TMPDIR/flat")
+    ((sum == $(value connections.open "$stats"))) ||
+        report "$sum in all phases" "connections.open, $(value connections.open "$stats")"
+    sum=$(awk '/^dispatch\.counts\./ { sum += $2 } END { print sum }' "$BATS_TEST_TMPDIR/flat")
+    ((sum == $(value dispatch.count "$stats"))) ||
+        report "$sum in all of dispatch.counts" "dispatch.count, $(value dispatch.count "$stats")"
+    [[ $(grep -c '^dispatch\.counts\.' "$BATS_TEST_TMPDIR/flat") == \
+        $(($(grep -c '^dispatch\.bounds_seconds\.' "$BATS_TEST_TMPDIR/flat") + 1)) ]] ||
+        report "$(grep '^dispatch' "$BATS_TEST_TMPDIR/flat")" "one count more than bounds"
+    [[ $(value "workers.$(($(value answered_by "$stats") - 1)).at_task" "$stats") == true ]] ||
+        report "answered_by $(value answered_by "$stats"), and $(grep at_task "$BATS_TEST_TMPDIR/flat")" \
+            "the worker that answers is at a task"
     # After the answer nothing moves but this.
     sum=$(awk '/^workers\.[0-9]+\.received / { sum += $2 } END { print sum }' "$BATS_TEST_TMPDIR/flat")
     ((sum == $(value bytes.received "$stats"))) ||

