@@ -509,7 +509,7 @@ findings() {
         done
         # Threads are promised from step 04 on only.
         [[ -n ${1-} ]] && ((10#$1 >= 4)) || without+=(without=step04)
-        suite "${1:+step$1: }what $(sanitizer_name "$kind") finds" tests/mine/findings.bats \
+        suite "${1:+${STAGE:+$1.$STAGE}${STAGE:-step$1}: }what $(sanitizer_name "$kind") finds" tests/mine/findings.bats \
             "${without[@]}" STEP="${1-}"
     done
 }

@@ -14,12 +14,17 @@ COLLECTED_MS=600000 # build, suites and traffic of one kind, on a very busy mach
 FINDINGS_MAX=2
 LEAST_BLOCKS=8 # lost once, or once for each worker, is not lost for each client
 
-# This file may be about steps with other chapters than 04.
+# chapter STAGE TITLE OTHER: where it stands: in the chapter of that stage, under the title, for those
+# that have come so far; for others in that of step 04.
 chapter() {
-    case $STEP in
-        05) echo "step05_final/README.md, \"$1\"" ;;
-        *) echo "step04_threadpool/README.md, \"$2\"" ;;
-    esac
+    local directory
+    if [[ $STEP == 05 && ! ${STAGE:-99} < $1 ]]; then
+        for directory in "$COURSE/step05_final/stages/$1"_*; do
+            echo "${directory#"$COURSE"/}/README.md, \"$2\""
+        done
+    else
+        echo "step04_threadpool/README.md, \"$3\""
+    fi
 }
 
 # collected KIND: waits until its reports are complete. Skips the test where this machine
@@ -120,7 +125,7 @@ kernel_alone() {
 @test "ThreadSanitizer: no data race" {
     about "$(asked_with ThreadSanitizer)" \
         "two threads use this memory, one writes, and nothing puts the one before the other: neither a lock that both hold, nor an atomic that the first releases and the second acquires" \
-        "$(chapter 'The state word' 'The owned flag')"
+        "$(chapter 06 'The idea' 'The owned flag')"
     collected thread
     local saw
     saw=$(cut_reports race thread)
@@ -133,7 +138,7 @@ kernel_alone() {
 @test "ThreadSanitizer: locks and signals are used as they should be" {
     about "$(asked_with ThreadSanitizer)" \
         "pthread_mutex_lock(3p) and signal-safety(7) say what may be done where" \
-        "$(chapter 'The pool' 'The pool')"
+        "$(chapter 05 'The idea' 'The pool')"
     collected thread
     nothing_of misuse thread "no such thing"
 }
@@ -144,7 +149,7 @@ kernel_alone() {
 @test "AddressSanitizer: no memory error" {
     about "$(asked_with AddressSanitizer)" \
         "the memory is not there (any more), or not that large: who frees it, and who may still hold a pointer or an event of it?" \
-        "$(chapter Death 'Re-arm last')"
+        "$(chapter 07 'The diff' 'Re-arm last')"
     collected address
     nothing_of memory address "only memory used that was allocated, and not yet freed"
 }
@@ -185,7 +190,7 @@ any_report() {
 # no_crash KIND
 no_crash() {
     about "$(asked_with "$2")" \
-        "an assertion that fails tells of a mistake that was made before" "$(chapter 'Give back' 'The owned flag')"
+        "an assertion that fails tells of a mistake that was made before" "$(chapter 06 'The diff' 'The owned flag')"
     collected "$1"
     nothing_of crash "$1" "a server that runs until it is told to end"
 }
@@ -247,7 +252,7 @@ with_valgrind="let clients of all kinds come and go, ended the server when all h
 # bats test_tags=kind:valgrind,promise:clean-memory
 @test "valgrind: no memory error" {
     about "$with_valgrind" \
-        "the memory is not there, or nobody has written what is read from it" "$(chapter Memory 'Handing over')"
+        "the memory is not there, or nobody has written what is read from it" "$(chapter 04 'The idea' 'Handing over')"
     collected valgrind
     nothing_of memory valgrind "only memory used that is allocated, and only values that were written"
 }
@@ -256,7 +261,7 @@ with_valgrind="let clients of all kinds come and go, ended the server when all h
 @test "no leak when all clients are gone" {
     about "$with_valgrind" \
         "what is allocated for a client, or for a message, must be freed when it is gone, however it goes" \
-        "$(chapter Death 'Handing over')"
+        "$(chapter 07 'The diff' 'Handing over')"
     collected valgrind
     CUT_LEAST=$LEAST_BLOCKS nothing_of leak valgrind "all memory of a client freed"
 }
@@ -265,7 +270,7 @@ with_valgrind="let clients of all kinds come and go, ended the server when all h
 @test "every thread is joined" {
     about "$with_valgrind" \
         "the process ended while this thread still ran, or had ended unjoined: pthread_join each before main returns, so that none is cut off in its work" \
-        "$(chapter 'The pool' Shutdown)"
+        "$(chapter 10 'The diff' Shutdown)"
     collected valgrind
     nothing_of thread valgrind "each thread that is started is joined"
 }
