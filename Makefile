@@ -67,6 +67,7 @@ check: tools ## test one server: STEP=03, SERVER=path or MINE=directory [STEP=03
 ifneq ($(EX),)
 	@$(if $(DIR),DIR=$(call quoted,$(value DIR)) )$(variants)$(brief) tests/exercises/check '$(EX)'
 else ifneq ($(MINE),)
+	@$(if $(STEP),tests/exercises/mark tried '$(STEP)' $(call quoted,$(value MINE)))
 	@$(brief) CHECK_MINE=$(call quoted,$(value MINE)) tests/run mine $(STEP)
 	@$(if $(FILTER),,$(if $(STEP),tests/exercises/mark solved '$(STEP)' $(call quoted,$(value MINE))))
 else ifneq ($(stage),)

@@ -114,3 +114,15 @@ use_kind() {
     CHECK_EXIT=1
     "$SERVER" -h >/dev/null 2>&1 || SERVER_WRAP="setarch -R"
 }
+
+# instrumented KIND: for a test of an exercise: builds a copy of the student's directory with this
+# sanitizer, and SERVER is it.
+instrumented() {
+    local copy=$BATS_TEST_TMPDIR/copy path
+    needs_sanitizer "$1"
+    mkdir "$copy" && cp "$EXERCISE"/*.[ch] "$EXERCISE/Makefile" "$copy" || return
+    path=$(sanitized_server "$copy" "$1") || { echo "$path"; return 1; }
+    use_sanitizer "$path"
+    # shellcheck disable=SC2034 # for lib.bash
+    CHECK_EXIT=1
+}

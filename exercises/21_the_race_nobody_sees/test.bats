@@ -7,21 +7,11 @@ load ../../tests/builds.bash
 
 HERE=exercises/21_the_race_nobody_sees/README.md
 
-# instrumented: builds a copy of the student's directory with ThreadSanitizer, and SERVER is it.
-instrumented() {
-    local copy=$BATS_TEST_TMPDIR/copy path
-    needs_sanitizer thread
-    mkdir "$copy" && cp "$EXERCISE"/*.[ch] "$EXERCISE/Makefile" "$copy" || return
-    path=$(sanitized_server "$copy" thread) || { echo "$path"; return 1; }
-    use_sanitizer "$path"
-    CHECK_EXIT=1
-}
-
 @test "ThreadSanitizer finds no data race" {
     about "built it with -fsanitize=thread, let 16 clients talk, and sent SIGTERM while workers were busy" \
         "whatever two threads use, and one of them changes, needs one lock that both hold, or must be atomic. The report stands below" \
         "$HERE, \"The task\""
-    instrumented
+    instrumented thread
     start_server -t 4 -w 300000
     probe 'open a*16' 'within 5000' 'echo a "hello\n"' 'send a "once more\n"'
     kill -TERM "$SERVER_PID"

@@ -3,6 +3,7 @@
 # Exercise 22: while the queue is full, new connections are refused, and those inside go on.
 
 load ../../tests/lib.bash
+load ../../tests/builds.bash
 
 HERE=exercises/22_a_bounded_queue/README.md
 
@@ -79,4 +80,16 @@ expect_refused() {
     probe 'visit 3 "hello\n"'
     stop_server
     expect_refused 0
+}
+
+@test "ThreadSanitizer finds no data race while connections are refused" {
+    about "built it with -fsanitize=thread, and with two workers and -q 1 let clients come and send while others were served" \
+        "how many tasks wait is asked by one thread and changed by others: hold the lock of the queue, or let it be atomic. The report stands below" \
+        "$HERE, \"Done when\""
+    instrumented thread
+    start_server -t 2 -q 1 -w 20000
+    probe 'within 10000' 'open a*8' asleep 'send a "one\n"' 'open beyond*40' 'close beyond' 'expect a "one\n"' \
+        'send a "two\n"' 'open more*40' 'close more' 'expect a "two\n"'
+    kill -TERM "$SERVER_PID"
+    expect_exit 0 || { grep -A 12 'WARNING: ThreadSanitizer' "$SERVER_ERR" | head -n 24; return 1; }
 }

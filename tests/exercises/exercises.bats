@@ -126,11 +126,12 @@ first() { names | cut -d ' ' -f 1; }
     expect 0 "make next"
     printf '%s\n' "2026-02-28 23:50 $name started" "2026-03-01 00:10 $name checked 1 of 3" \
         "2026-03-01 09:00 $name hint 1" 'something else' "2026-03-01 09:05 $name solved" \
-        '2026-03-01 10:00 05.07 started' >"$WORK_DIR/progress"
+        '2026-03-01 10:00 05.07 started' '2026-03-01 10:30 05.07 tried' '2026-03-01 11:00 05.07 solved' \
+        >"$WORK_DIR/progress"
     tool progress
     expect 0 "solved     25 min, 1 hint"
     expect 0 "work/progress:4: not understood"
-    expect 0 "stage 05.07"
+    grep -q "^stage 05.07  *solved  *60 min" <<<"$output"
     expect 0 "1 of $(names | wc -w) exercises solved"
 }
 
@@ -141,6 +142,10 @@ first() { names | cut -d ' ' -f 1; }
     tool mark solved 03 "$WORK_DIR/03"
     tool mark solved 03 "$WORK_DIR/03"
     (($(grep -c ' 03 solved$' "$WORK_DIR/progress") == 1))
+    # Each try counts, for the time between.
+    tool mark tried 03 "$WORK_DIR/03"
+    tool mark tried 03 "$WORK_DIR/03"
+    (($(grep -c ' 03 tried$' "$WORK_DIR/progress") == 2))
 }
 
 @test "watch ends when a source is saved, not when something is built" {

@@ -47,6 +47,9 @@ struct example {
 #define X10 "xxxxxxxxxx"
 #define X50 X10 X10 X10 X10 X10
 #define X100 X50 X50
+#define SPACES10 "          "
+#define SPACES90                                                                         \
+    SPACES10 SPACES10 SPACES10 SPACES10 SPACES10 SPACES10 SPACES10 SPACES10 SPACES10
 #define F8 "A:\r\nB:\r\nC:\r\nD:\r\nE:\r\nF:\r\nG:\r\nH:\r\n"
 
 /* ------------------------------------------------------------ heads */
@@ -780,7 +783,12 @@ static const struct example bodies[] = {
     {"a CR among the spaces", BYTES("1 \r;a\r\nx\r\n"), "400", NULL},
     {"a LF among the spaces", BYTES("1; \na\r\nx\r\n"), "400", NULL},
     {"a vertical tab for a space", BYTES("1;\013a\r\nx\r\n"), "400", NULL},
-    {"spaces over the line's limit", BYTES("1;" X50 X10 X10 X10 X10 "       a "), "400",
+    {"a name and spaces to the line's limit", BYTES("1;a" SPACES90 "       "),
+        "partial ''", NULL},
+    {"a space over it, behind a name", BYTES("1;a" SPACES90 "        "), "400", NULL},
+    {"a space over it, before a name", BYTES("1;" SPACES90 "         "), "400", NULL},
+    {"a space over it, behind a size", BYTES("1" SPACES90 SPACES10), "400", NULL},
+    {"a space over it, behind an equal sign", BYTES("1;a=" SPACES90 "       "), "400",
         NULL},
     {"a value behind a quoted one", BYTES("1;a=\"b\"c\r\nx\r\n"), "400", NULL},
     {"a quote not closed", BYTES("1;a=\"b\r\nx\r\n"), "400", NULL},
