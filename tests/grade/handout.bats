@@ -108,9 +108,9 @@ unpack() {
 
 @test "a handout is asked for by a step or a stage, and says which there are" {
     local word
-    for word in '' 05 7 05.99 all; do
+    for word in '' 06 7 05.99 all; do
         handout UPTO="$word"
-        [[ $status == 2 && $output == *'UPTO is 01 to 04, or a stage, 05.01 to 05.18'* ]]
+        [[ $status == 2 && $output == *'UPTO is 01 to 05, or a stage, 05.01 to 05.18'* ]]
     done
     run env UPTO=01 TO=x.zip "$COURSE/tests/grade/handout"
     [[ $status == 2 && $output == *'does not end in .tar.gz'* ]]
@@ -245,4 +245,16 @@ student() {
     [[ $status == 2 && $output == *'for gradescope, autolab or github'* ]]
     run "$COURSE/tests/grade/package" autolab
     [[ $status == 2 && $output == *"PARTS='03 ex12'"* ]]
+}
+
+@test "a handout of the whole course has every exercise, and what judges it" {
+    local file
+    handout UPTO=05
+    [[ $status == 0 && $output == *'; nothing comes later' ]]
+    tar -tzf "$HAND" >"$BATS_TEST_TMPDIR/files"
+    diff <(ls -d exercises/[0-9]* | sed 's|$|/|') <(grep -oE 'exercises/[0-9][^/]*/$' "$BATS_TEST_TMPDIR/files" | sort)
+    for file in $(grep -ohE '\$COURSE/tests/[a-z_/]*\.(c|bats|txt)' exercises/*/test.bats | sed 's/.*COURSE.//' | sort -u); do
+        grep -qx "course/$file" "$BATS_TEST_TMPDIR/files" || { echo "$file is not there" && return 1; }
+    done
+    refute grep -q 'exercises/\.solutions' "$BATS_TEST_TMPDIR/files"
 }
