@@ -253,8 +253,8 @@ student() {
     [[ $status == 0 && $output == *'; nothing comes later' ]]
     tar -tzf "$HAND" >"$BATS_TEST_TMPDIR/files"
     diff <(ls -d exercises/[0-9]* | sed 's|$|/|') <(grep -oE 'exercises/[0-9][^/]*/$' "$BATS_TEST_TMPDIR/files" | sort)
-    for file in $(grep -ohE '\$COURSE/tests/[a-z_/]*\.(c|bats|txt)' exercises/*/test.bats | sed 's/.*COURSE.//' | sort -u); do
+    while read -r file; do
         grep -qx "course/$file" "$BATS_TEST_TMPDIR/files" || { echo "$file is not there" && return 1; }
-    done
+    done < <(grep -ohE 'tests/unit/[a-z_]*\.c' exercises/*/test.bats | sort -u)
     refute grep -q 'exercises/\.solutions' "$BATS_TEST_TMPDIR/files"
 }
