@@ -348,16 +348,19 @@ chapter_complaints() {
 
 # wrong_numbers FILE: which of the numbers that it lists a page does not say.
 wrong_numbers() {
-    local page words file what number
+    local page words what file name operator operand number
     while IFS=$'\t' read -r page words what; do
         [[ $page != '#'* ]] || continue
-        read -r file what <<<"$what"
+        read -r file name operator operand <<<"$what"
         if [[ $file == count ]]; then
-            number=$(compgen -G "$what" | wc -l)
+            number=$(compgen -G "$name" | wc -l)
         else
-            number=$(sed -n "s/^#define ${what%% *} *\([0-9]*\).*/\1/p" "$file")
-            number=$((number ${what#"${what%% *}"}))
+            number=$(sed -n "s/^#define $name *\([0-9]*\).*/\1/p" "$file")
         fi
+        case $operator in
+            /) number=$((number / operand)) ;;
+            +) number=$((number + operand)) ;;
+        esac
         ((number < 1000)) || number=${number:0:-3},${number: -3}
         tr '\n' ' ' <"$page" | grep -qF -e "${words/'{}'/"$number"}" ||
             echo "$page does not say \"${words/'{}'/"$number"}\""
@@ -388,7 +391,7 @@ draws() {
     command -v mmdc >/dev/null || skip "mmdc is missing (mermaid-cli)"
     BROWSER=$(command -v chromium || command -v chromium-browser || command -v google-chrome) ||
         skip "mmdc needs Chromium"
-    (cd "$COURSE" && diagrams README.md */README.md */*/README.md */*/*/README.md) >"$pages"
+    (cd "$COURSE" && diagrams README.md ./*/README.md ./*/*/README.md ./*/*/*/README.md) >"$pages"
     count=$(grep -c '^```mermaid$' "$pages")
     ((count >= 4))
     draws "$pages"

@@ -252,7 +252,7 @@ student() {
     handout UPTO=05
     [[ $status == 0 && $output == *'; nothing comes later' ]]
     tar -tzf "$HAND" >"$BATS_TEST_TMPDIR/files"
-    diff <(ls -d exercises/[0-9]* | sed 's|$|/|') <(grep -oE 'exercises/[0-9][^/]*/$' "$BATS_TEST_TMPDIR/files" | sort)
+    diff <(printf '%s/\n' exercises/[0-9]*) <(grep -oE 'exercises/[0-9][^/]*/$' "$BATS_TEST_TMPDIR/files" | sort)
     while read -r file; do
         grep -qx "course/$file" "$BATS_TEST_TMPDIR/files" || { echo "$file is not there" && return 1; }
     done < <(grep -ohE 'tests/unit/[a-z_]*\.c' exercises/*/test.bats | sort -u)
