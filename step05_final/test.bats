@@ -309,6 +309,21 @@ expect_log() {
     stop_server
 }
 
+# bats test_tags=exact,promise:idle-memory,needs:many-clients,stage:04
+@test "a client that was slow once costs no more than another" {
+    about "counted the memory of 10 clients, and again when each had filled its sockets and then read everything" \
+        "what a socket did not take is kept in memory of the connection: give that back when all is sent" \
+        "step05_final/stages/04_scratch_buffers/README.md, \"The diff\""
+    SERVER_ENV="LD_PRELOAD=$TOOLS/heap.so COUNT_FILE=$BATS_TEST_TMPDIR/counts"
+    export PROBE_COUNTS=$BATS_TEST_TMPDIR/counts
+    start_server
+    [[ -s $PROBE_COUNTS ]] || skip "a library cannot be preloaded into this server (linked statically?)"
+    # Ten times half a KiB, which is what an idle one may cost.
+    probe 'within 10000' mark 'open w*10 rcvbuf=4k mss=536' 'clog w' 'drink w' 'close w' 'grew fds max=0' \
+        'open p*10 rcvbuf=4k mss=536' 'echo p "x"' mark 'clog p' 'drink p' 'echo p "y"' 'grew bytes max=5k'
+    stop_server
+}
+
 # is_due OPTION: whether the server must know it. On the way to step 05 they come one by one.
 is_due() { [[ -z ${STAGE-} ]] || has_option "$1"; }
 
