@@ -501,7 +501,8 @@ start_collectors() {
 
 # findings [NN]: a suite for each kind.
 findings() {
-    local kind without other
+    local kind without other what=${1:+step$1}
+    [[ -z $what || -z ${STAGE-} ]] || what=$1.$STAGE
     for kind in "${COLLECTORS[@]}"; do
         without=()
         for other in build "${MINE_KINDS[@]}"; do
@@ -509,7 +510,7 @@ findings() {
         done
         # Threads are promised from step 04 on only.
         [[ -n ${1-} ]] && ((10#$1 >= 4)) || without+=(without=step04)
-        suite "${1:+${STAGE:+$1.$STAGE}${STAGE:-step$1}: }what $(sanitizer_name "$kind") finds" tests/mine/findings.bats \
+        suite "${what:+$what: }what $(sanitizer_name "$kind") finds" tests/mine/findings.bats \
             "${without[@]}" STEP="${1-}"
     done
 }

@@ -218,3 +218,11 @@ copy_of_the_course() {
     done
     "$copy/tests/stages/diff" 02 >/dev/null
 }
+
+@test "what is asked of a student's stage is named after it" {
+    local names
+    # Before the list stands how fast the machine is.
+    names=$(tests/run list 05.07 | sed -n $'s/\t.*//p' | sort -u)
+    grep -qx '05\.07: what valgrind finds' <<<"$names"
+    refute grep -v '^05\.07: ' <<<"$names"
+}
