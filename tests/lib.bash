@@ -249,16 +249,15 @@ as_server() {
 notes_crashes() {
     [[ -z ${SERVER_WRAP-}${CHECK_EXIT-} && " ${SERVER_ENV-}" != *' LD_PRELOAD='* &&
         $TOOLS != *[[:space:]:]* && -f $TOOLS/crash.so ]] || return 1
-    # Asked once for each server of a run of bats, for to look into a program takes a while.
+    # Looking into a program takes a while, so each server is asked once in a run of bats.
     local known=$BATS_RUN_TMPDIR/notes-crashes server='' answer='' loaded_by
-    ! read -r answer server 2>/dev/null <"$known" || [[ $server != "$SERVER" ]] || {
-        [[ $answer == yes ]]
-        return
-    }
-    answer=no
-    loaded_by=$(loader "$(image_of "$SERVER")") || true
-    [[ -z $loaded_by || $loaded_by != "$(loader "$TOOLS/probe")" ]] || answer=yes
-    echo "$answer $SERVER" >"$known"
+    read -r answer server 2>/dev/null <"$known" || true
+    if [[ $server != "$SERVER" ]]; then
+        answer=no
+        loaded_by=$(loader "$(image_of "$SERVER")") || true
+        [[ -z $loaded_by || $loaded_by != "$(loader "$TOOLS/probe")" ]] || answer=yes
+        echo "$answer $SERVER" >"$known"
+    fi
     [[ $answer == yes ]]
 }
 
