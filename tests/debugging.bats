@@ -220,16 +220,10 @@ left() {
     (($# == 0))
 }
 
-@test "gdb: of step 05 it says the state word of each connection in words, its phase and its deadline" {
-    needs_gdb 05
-    needs_dev_tcp
-    start_server -t 1 -w 60000000 --http 0 "${LONG[@]}"
-    wait_until 5000 grep -q '^http on' "$SERVER_OUT"
-    clients_come
-    connect "$(sed -n 's/^http on .*://p' "$SERVER_OUT")"
-    ask workers queue connections
-    left 300 600 300 600 300 600 300 600
-    expect <<'END'
+# four_connections in|at: what is said of clients_come and of one more client, of HTTP: in how many
+# seconds a deadline is, of a process, and at which time, of a core file.
+four_connections() {
+    sed "s/deadline in/deadline $1/" <<'END'
 thread 1, main thread: waits for events
 thread 2, worker: in process, for fd FD2
 1 task in the queue: fd FD3
@@ -243,21 +237,20 @@ fd FD4, #4, http, 127.0.0.1:N: nobody's; noted: writable
     state 0x02, phase idle, input 0, output 0, deadline in N s
 4 connections
 END
+}
+
+@test "gdb: of step 05 it says the state word of each connection in words, its phase and its deadline" {
+    needs_gdb 05
+    needs_dev_tcp
+    start_server -t 1 -w 60000000 --http 0 "${LONG[@]}"
+    wait_until 5000 grep -q '^http on' "$SERVER_OUT"
+    clients_come
+    connect "$(sed -n 's/^http on .*://p' "$SERVER_OUT")"
+    ask workers queue connections
+    left 300 600 300 600 300 600 300 600
+    expect < <(four_connections in)
     ask_core workers queue connections
-    expect <<'END'
-thread 1, main thread: waits for events
-thread 2, worker: in process, for fd FD2
-1 task in the queue: fd FD3
-fd FD1, #1, echo, 127.0.0.1:N: nobody's; noted: writable
-    state 0x02, phase idle, input 0, output 0, deadline at N s
-fd FD2, #2, echo, 127.0.0.1:N: thread 2 has it, in process; noted: nothing
-    state 0x10, phase idle, input 0, output 0, deadline at N s
-fd FD3, #3, echo, 127.0.0.1:N: in the queue, place 1; noted: readable, writable
-    state 0x13, phase idle, input 0, output 0, deadline at N s
-fd FD4, #4, http, 127.0.0.1:N: nobody's; noted: writable
-    state 0x02, phase idle, input 0, output 0, deadline at N s
-4 connections
-END
+    expect < <(four_connections at)
 }
 
 @test "gdb: of step 05 it says who is in the middle of a request, and who does not read" {
