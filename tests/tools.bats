@@ -302,3 +302,9 @@ END
         return 1
     }
 }
+
+@test "launch sets variables for a command, whose path may hold a = as well" {
+    local program="$BATS_TEST_TMPDIR/a=b"
+    printf '#!/bin/sh\necho "$X,$Y,$1"\n' >"$program" && chmod +x "$program"
+    [[ $(X=old "$TOOLS/launch" X=new Y='two words' "$program" Z=1) == 'new,two words,Z=1' ]]
+}
