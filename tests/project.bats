@@ -185,6 +185,28 @@ FAKE
     sed '/^$/d' <<<"${output##*== what failed ==}" | diff "$BATS_TEST_TMPDIR/wanted" - >&2
 }
 
+@test "what has no time left begins nothing more, says what it left out, and is no failure" {
+    run bash -c '
+        source tests/parts.bash
+        in_order a b c
+        echo "${ORDERED[@]}"
+        UNTIL=$((EPOCHSECONDS + 3600))
+        in_order a b c
+        echo "${ORDERED[@]}" | tr " " "\n" | sort | paste -sd " "
+        (($(share 2) > EPOCHSECONDS + 1700 && $(share 2) < EPOCHSECONDS + 1900)) && echo half
+        list() { for NAME; do time_for $NAME && echo did $NAME; [[ $NAME != a ]] || UNTIL=1; done; say_left_out; echo 1 passed, 0 failed; }
+        part "a list" list a b c
+        UNTIL=1
+        part "another" list a b c
+        UNTIL=1 tests/stages/matrix 01 02
+        add_up'
+    ((status == 0))
+    sed 's/^ *[0-9]* s  //; /^$/d' <<<"$output" | diff - <(printf '%s\n' 'a b c' 'a b c' half '== a list ==' 'did a' \
+        'left out, for the time was over: 2 (b c)' '1 passed, 0 failed' \
+        'left out, for the time was over: 2 (05.01 05.02)' '0 passed, 0 failed' \
+        'a list, 2 left out' 'left out, for the time was over: 1 (another)' '1 passed, 0 failed') >&2
+}
+
 @test "the files look as .editorconfig says" {
     is_repository || skip "this is no git repository"
     local files c=() typed=() indented=() file
