@@ -6,7 +6,8 @@
 #
 # Told by the environment: CHECK_MINE is the directory, CC the compiler, if it was chosen.
 # MINE_SHOWN is another name for it, in what is said to the student. MINE_ASKED=traffic asks the
-# instrumented builds nothing but mine/traffic.bats.
+# instrumented builds nothing but mine/traffic.bats, MINE_ASKED=own nothing but the exercise's own
+# tests. EX is the exercise that is judged, if it is one.
 #
 # Nothing is written into the student's directory: each kind of build has a copy of it, in a
 # work directory that is removed at the end. There, KIND is
@@ -380,7 +381,7 @@ environment_of() {
 # ask_build KIND [NN]: the suites that fit this build, in a run of their own. Their verdicts
 # go to the file KIND.suites: the findings decide what they mean.
 ask_build() (
-    local kind=$1 nn=${2-} environment without=() earlier word
+    local kind=$1 nn=${2-} environment without=() earlier word own=''
     mapfile -t environment < <(environment_of "$kind")
     for word in "${MINE_NOT_ASKED[@]}"; do without+=("without=$word"); done
     # shellcheck disable=SC2207 # words without spaces
@@ -392,8 +393,8 @@ ask_build() (
         FILTER='' TRIES=1 TIMES=${MINE_TIMES:+$MINE_TIMES.$kind} WALLS='' ORDER=needs CHECK_RERUN='' JOBS=1
         [[ $kind != thread ]] || JOBS=2
     }
-    suite traffic tests/mine/traffic.bats STEP="$nn" "${environment[@]}"
-    if [[ $kind != valgrind && ${MINE_ASKED-} != traffic ]]; then
+    [[ ${MINE_ASKED-} == own ]] || suite traffic tests/mine/traffic.bats STEP="$nn" "${environment[@]}"
+    if [[ $kind != valgrind && -z ${MINE_ASKED-} ]]; then
         suite contract tests/contract.bats "${without[@]}" STEP="$nn" "${environment[@]}"
         for earlier in 01 02 03 04 05; do
             ((10#${nn:-0} >= 10#$earlier)) || break
@@ -401,12 +402,21 @@ ask_build() (
                 "${without[@]}" STEP="$nn" "${environment[@]}"
         done
     fi
+    if [[ $kind != valgrind && ${MINE_ASKED-} != traffic && -n ${EX-} ]]; then
+        own=${#SUITE_NAME[@]}
+        # A library that is preloaded meets that of the sanitizer: by SERVER_KIND its tests know.
+        suite "exercise $EX" "exercises/$(exercise_name "$EX")/test.bats" without=exact \
+            STEP="$STEP" "${environment[@]}" SERVER_KIND="$(sanitizer_name "$kind")"
+    fi
     {
         run_suites
         summary
     } >"$MINE_WORK/$kind.said" 2>&1
     # A server that prints without end has said enough.
     find "$MINE_WORK/$kind.reports" -type f -size +1M -exec truncate -s 1M {} + 2>/dev/null || true
+    # An exercise's own tests bring the new code to work, for the reports. Whether they pass is asked
+    # of the plain build, and nowhere else.
+    [[ -z $own ]] || : >"$RESULTS/$own.failures"
     cat "$RESULTS"/*.failures >"$MINE_WORK/$kind.suites.new"
     mv "$MINE_WORK/$kind.suites.new" "$MINE_WORK/$kind.suites"
 )
@@ -428,6 +438,7 @@ kinds_wanted() {
     local kind
     for kind in "${MINE_KINDS[@]}"; do
         [[ $kind != thread ]] || uses_threads || continue
+        [[ $kind != valgrind || ${MINE_ASKED-} != own ]] || continue
         [[ -z ${FILTER-} ]] || findings_of "$kind" | grep -qE -e "$FILTER" || continue
         echo "$kind"
     done

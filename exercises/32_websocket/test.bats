@@ -220,7 +220,8 @@ refused() {
     SERVER_ENV="LD_PRELOAD=$TOOLS/heap.so COUNT_FILE=$PROBE_COUNTS"
     start_server
     for i in 1 2 3 4; do some+=('open p*100' "send p $begun" 'arrived p' asleep 'reset p' asleep); done
-    probe "${some[@]:0:12}" mark "${some[@]}" 'within 5000' 'grew blocks max=100' 'grew bytes max=16k'
+    # The main thread may free what has ended when it is next awake: one more client wakes it.
+    probe "${some[@]:0:12}" mark "${some[@]}" 'open q' 'reset q' 'within 5000' 'grew blocks max=100' 'grew bytes max=16k'
     end_server
 }
 
