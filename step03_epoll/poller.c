@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 struct poller {
-    int epoll_fd; /* the list of interest lives in the kernel (epoll(7)) */
+    int epoll_fd; /* the interest list lives in the kernel (epoll(7)) */
 };
 
 struct poller *poller_new(void)

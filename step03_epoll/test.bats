@@ -59,7 +59,7 @@ start_with_limit() {
 @test "idle connections cost nothing per wake-up" {
     about "counted the descriptors that the kernel is asked about, for each message of one client beside 800 idle ones" \
         "select and poll bring the whole list along each time; epoll_wait does not" \
-        "$HERE, \"The list of interest\""
+        "$HERE, \"The interest list\""
     counted_server
     count_load -c 1 -i 800 -t 0.3
     (($(counts watched) <= 4 * REPLIES)) ||
@@ -71,7 +71,7 @@ start_with_limit() {
 @test "the kernel keeps the list" {
     about "counted the calls of epoll_ctl for 2,000 messages of 10 clients" \
         "one ADD per connection, and a change only when what is wanted changes; an epoll_ctl before each wait makes epoll as slow as select" \
-        "$HERE, \"The list of interest\""
+        "$HERE, \"The interest list\""
     # Step 04 pays one epoll_ctl per request for its one-shot events; stage 05.07 pays none again.
     counted_server
     count_load -c 10 -t 0.3
@@ -84,7 +84,7 @@ start_with_limit() {
 @test "wall: one slow process call stalls everyone" {
     about "sent a message as each of 8 clients to a server whose process call takes 0.3 s" \
         "one thread does all the work, one request after the other" \
-        "$HERE, \"The list of interest\""
+        "$HERE, \"The interest list\""
     start_server -w 300000
     probe 'open x*8' mark 'send x "query\n"' 'within 10000' 'expect x "query\n"' \
         'grew clock min=2400' || past_the_wall slow_calls_overlap
@@ -100,7 +100,7 @@ slow_calls_overlap() {
 @test "wall: one core" {
     about "let 8 clients compute for 0.2 s each, and looked how many threads of the server wanted a core at the same time" \
         "one thread can use one core" \
-        "$HERE, \"The list of interest\""
+        "$HERE, \"The interest list\""
     start_server -c 200000
     probe 'open x*8' 'send x "query\n"'
     wait_until 5000 cores_wanted 1

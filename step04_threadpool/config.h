@@ -1,8 +1,8 @@
 /* config.h - the command line.
  *
  * Reads argv into a struct config and checks everything that can be checked
- * without asking the system: syntax and ranges. Whether an address exists or a
- * port is free only the system knows; net.h asks it. Owns nothing: the strings
+ * without asking the system: syntax and ranges. Only the system knows whether an
+ * address exists or a port is free; net.h asks it. Owns nothing: the strings
  * point into argv. Called once, by main, before anything else.
  */
 #ifndef CONFIG_H

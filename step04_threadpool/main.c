@@ -4,7 +4,7 @@
  * task in the pool's queue; the worker that takes it does one round of read,
  * process, write and asks for the next event. Slow work overlaps, and all cores
  * work. The price: locks, a question that step 03 did not have (whose is this
- * connection now?), and one epoll_ctl more per request.
+ * connection now?), and one more epoll_ctl per request.
  *
  * Read first: server.c, where a connection is handed over and given back; then
  * pool.c. conn.c has not changed.

@@ -9,13 +9,13 @@
 #include <unistd.h>
 
 struct poller {
-    int epoll_fd; /* the list of interest lives in the kernel (epoll(7)) */
+    int epoll_fd; /* the interest list lives in the kernel (epoll(7)) */
 
     /* Held during epoll_ctl. The worker that arms a descriptor may still be inside that
      * call when the next owner has the event already and closes it. The kernel copes, for
      * it lets only one in at a time; ThreadSanitizer cannot see that. Here the order is
-     * written down: who removes a descriptor comes after who armed it. Where no tool has
-     * to be convinced, a server does without. */
+     * written down: a thread removes a descriptor after another armed it. A server with
+     * no tool to convince does without. */
     pthread_mutex_t control_lock;
 };
 
@@ -61,7 +61,7 @@ int poller_add(struct poller *poller, int fd, void *owner)
 }
 
 /* EPOLLONESHOT: the kernel reports the descriptor once and disarms it, so that the
- * event is a token: who has it may use the connection, and there is only one. */
+ * event is a token: whoever has it may use the connection, and there is only one. */
 int poller_add_oneshot(struct poller *poller, int fd, void *owner)
 {
     return control(poller, EPOLL_CTL_ADD, fd, owner, EPOLLIN | EPOLLONESHOT);

@@ -1,7 +1,7 @@
 /* pool.h - a fixed number of worker threads and the queue of tasks they take from.
  *
- * A queued task belongs to the pool; run gets it back, in a worker thread. What a
- * task is the pool does not know.
+ * A queued task belongs to the pool; run gets it back, in a worker thread. The
+ * pool does not know what a task is.
  */
 #ifndef POOL_H
 #define POOL_H
@@ -20,7 +20,7 @@ struct pool *pool_new(unsigned threads, pool_run *run, void *context);
 /* Puts a task at the end of the queue. Any thread. */
 void pool_push(struct pool *pool, struct task *task);
 
-/* Lets each worker finish the task that it is at, joins them all and forgets the
+/* Lets each worker finish the task that it is on, joins them all and forgets the
  * tasks that were not begun. The thread that called pool_new. */
 void pool_free(struct pool *pool);
 

@@ -1,7 +1,7 @@
 /* process.h - the business logic: what the server does with the bytes.
  *
- * Here it is echo, so the bytes stay as they are. It knows no sockets, and so
- * nobody who changes it has to. process_setup is called once, by main, before
+ * Here it is echo, so the bytes stay as they are. It knows nothing of
+ * sockets, nor need anyone who changes it. process_setup is called once, by main, before
  * anything else runs; process may be called from any thread after that.
  */
 #ifndef PROCESS_H

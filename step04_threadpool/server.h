@@ -20,7 +20,7 @@ struct server *server_new(int listener, const sigset_t *stop, unsigned threads);
 /* Serves until one of the stop signals is sent to the process. Main thread. */
 void server_run(struct server *server);
 
-/* Lets each worker finish the connection that it is at; what waits in the queue is
+/* Lets each worker finish the connection that it is on; what waits in the queue is
  * not served any more. Connections that are still open then end with the process:
  * the kernel closes their descriptors. Main thread. */
 void server_free(struct server *server);

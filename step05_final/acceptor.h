@@ -52,14 +52,14 @@ void acceptor_ignore(struct acceptor *acceptor);
 /* Closes the listeners. */
 void acceptor_close(struct acceptor *acceptor);
 
-/* An event has come for owner. True: it was a listener, and clients wait there. */
+/* An event has come for owner. True: it is a listener, and clients are waiting. */
 bool acceptor_notify(struct acceptor *acceptor, const void *owner);
 
 /* Accepts clients that wait, but only so many at a time, or pauses when there is nothing
  * to accept with. Returns 0, or the error that made it pause, if that is news. */
 int acceptor_accept(struct acceptor *acceptor);
 
-/* Has it listeners still? */
+/* Does it still have listeners? */
 bool acceptor_is_open(const struct acceptor *acceptor);
 
 /* Is it waiting for a connection to end? */

@@ -2,7 +2,7 @@
  *
  * data[begin..end) are the bytes; what is before has been taken, what is behind, up to
  * size, has room. The memory is either lent to the buffer, or its own: then it comes from
- * buf_reserve and the functions that call it, and goes by buf_free. The caller knows
+ * buf_reserve and the functions that call it, and buf_free frees it. The caller knows
  * which. No locks: a buffer has the owner of what it is part of.
  */
 #ifndef BUF_H
@@ -27,7 +27,7 @@ static inline char *buf_bytes(const struct buf *buf)
     return buf->data + buf->begin;
 }
 
-/* Bytes that fit behind those that are there. */
+/* How many bytes still fit behind those that are there. */
 static inline size_t buf_room(const struct buf *buf)
 {
     return buf->size - buf->end;
@@ -42,7 +42,7 @@ static inline void buf_take(struct buf *buf, size_t len)
 /* The next three are for a buffer with memory of its own, or none yet. False: no memory,
  * and the buffer is as it was. */
 
-/* Makes room for len bytes more. At least doubles what is there, so that a buffer that
+/* Makes room for len more bytes. At least doubles what is there, so that a buffer that
  * grows by small pieces copies each byte once or twice, not once a piece. */
 bool buf_reserve(struct buf *buf, size_t len);
 

@@ -90,7 +90,7 @@ void metrics_sum(uint64_t sum[METRICS])
     for (unsigned i = 0; i <= workers; i++)
         for (unsigned metric = 0; metric < METRICS; metric++)
             sum[metric] += get(&blocks[i], metric);
-    /* Not of one moment: one that moves may be seen to have left before it came. */
+    /* Not read at one moment: one that moves may be seen to leave before it came. */
     for (unsigned metric = METRIC_PHASE; metric < METRIC_PHASE_END; metric++)
         if ((int64_t)sum[metric] < 0)
             sum[metric] = 0;
@@ -108,7 +108,7 @@ uint64_t metrics_of_worker(unsigned worker, enum metric metric)
 
 bool metrics_at_task(unsigned worker)
 {
-    /* Not !=, for the two are not of one moment. */
+    /* Not !=, for the two were not read at one moment. */
     return metrics_of_worker(worker, METRIC_TAKEN) >
            metrics_of_worker(worker, METRIC_TASKS);
 }

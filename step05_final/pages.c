@@ -15,7 +15,7 @@
 
 static uint64_t queue_depth(const uint64_t sum[])
 {
-    /* Not of one moment: a task may be seen taken before it is seen queued. */
+    /* Not read at one moment: a task may seem taken before it is queued. */
     uint64_t queued = sum[METRIC_QUEUED], taken = sum[METRIC_TAKEN];
 
     return queued > taken ? queued - taken : 0;

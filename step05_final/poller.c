@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 struct poller {
-    int epoll_fd; /* the list of interest lives in the kernel (epoll(7)) */
+    int epoll_fd; /* the interest list lives in the kernel (epoll(7)) */
 };
 
 struct poller *poller_new(void)
@@ -45,7 +45,7 @@ int poller_add_level(struct poller *poller, int fd, void *owner)
     return add(poller, fd, owner, EPOLLIN);
 }
 
-/* All there is, once and for ever: no epoll_ctl per request, as each change of mind
+/* All there is, once and for all: no epoll_ctl per request, as each change of mind
  * would cost. EPOLLRDHUP tells the end from a lull, EPOLLPRI an urgent byte from
  * others: without them a short recv could not be trusted. EPOLLERR and EPOLLHUP come
  * unasked. */

@@ -19,7 +19,7 @@ struct pool {
     /* Lock held when using these. */
     struct task_list queue;
     unsigned sleeping; /* workers that wait for work */
-    unsigned busy;     /* workers that are at a task */
+    unsigned busy;     /* workers that have a task */
     bool waking;       /* one is on its way: no need to wake another */
     bool stopping;
 

@@ -1,7 +1,7 @@
 /* pool.h - a fixed number of worker threads and the queue of tasks they take from.
  *
- * A queued task belongs to the pool; run gets it back, in a worker thread. What a
- * task is the pool does not know.
+ * A queued task belongs to the pool; run gets it back, in a worker thread. The
+ * pool does not know what a task is.
  */
 #ifndef POOL_H
 #define POOL_H

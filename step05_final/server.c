@@ -418,7 +418,7 @@ static int wait_ms(const struct server *server)
     return left_ms < WAIT_MAX_MS ? (int)left_ms : WAIT_MAX_MS;
 }
 
-/* There may be something to accept with again. */
+/* Perhaps there is something to accept with again. */
 static void resume_accepting(struct server *server)
 {
     acceptor_resume(&server->acceptor);

@@ -18,7 +18,7 @@ void wakeup_close(struct wakeup *wakeup)
         close(wakeup->fd);
 }
 
-/* Relaxed, for the lock of the retired list has the order: the main thread looks at that
+/* Relaxed: the lock of the retired list gives the order: the main thread looks at that
  * list after it has set this, and a worker looks at this after it has added to the list.
  * Whoever has the lock second sees what the other did before: the main thread the
  * connection, or the worker that this is set. */
@@ -31,7 +31,7 @@ void wakeup_take(struct wakeup *wakeup)
 {
     uint64_t count;
 
-    /* To be awake was all that it was for. */
+    /* Waking us was all that it was for. */
     if (read(wakeup->fd, &count, sizeof count) < 0)
         assert(errno == EAGAIN || errno == EINTR);
 }

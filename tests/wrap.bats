@@ -189,7 +189,7 @@ CANNOT_FAIL=" __assert_fail __errno_location __sched_cpucount _exit clock_gettim
 
 # bats test_tags=promise:each-call-fails
 @test "without a fault nothing is lost and nothing leaks" {
-    about "visited the server in all the ways that the tests below use" "" "$HERE, \"The way of the data\""
+    about "visited the server in all the ways that the tests below use" "" "$HERE, \"How the data flows\""
     ALLOWED=0
     with_fault bind:EPERM:1000
     one_run talk drain

@@ -3,9 +3,9 @@
  * suites: 04
  *
  * The main thread alone talks to epoll. When a connection is ready it is taken off the
- * list of interest and put into the queue of the worker that has the least to do. The
+ * interest list and put into the queue of the worker that has the least to do. The
  * worker reads, processes and writes, and sends the connection back through a list; the
- * main thread puts it on the list of interest again, or ends it. A worker with an empty
+ * main thread puts it on the interest list again, or ends it. A worker with an empty
  * queue steals from the others, so nobody is idle while somebody waits.
  *
  * Each connection is in one place at a time: in epoll, in a queue, with a worker, or on
@@ -88,7 +88,7 @@ static struct {
 
 /* The main thread's. */
 static int epoll_fd, listener, signal_fd;
-static bool paused; /* the listener is not on the list of interest */
+static bool paused; /* the listener is not on the interest list */
 static struct connection *newest;
 
 /* ---- queues ------------------------------------------------------------------ */
