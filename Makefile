@@ -54,7 +54,7 @@ endif
 tools:
 	@$(MAKE) -s -C tests $(compiler)
 
-test: all tools ## run all tests (about 3 minutes, 5 on a busy machine)
+test: all tools ## run all tests (3 minutes; on a slow virtual machine 12)
 	@tests/run all
 
 # Wrong servers that are not in the repository (make variants).

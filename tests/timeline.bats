@@ -169,6 +169,22 @@ bytes_read() { awk '$1 ~ /^[0-9]/ && $2 == "recv" && $3 == "a" { sum += $6 } END
     ((PLAYED == 0 && $(calls 1 signal -) < 4))
 }
 
+# stage NN: builds the server of that stage, and prints its path.
+stage() { (cd "$COURSE" && source tests/stages/stages.bash && stage_server "$1"); }
+
+@test "timeline: of three requests in one packet the record shows three sends, and of stage 16 one" {
+    local server tries=0
+    needs 04 05
+    server=$(stage 15)
+    play pipelined 05 "$server"
+    ((PLAYED == 0 && $(calls 2 recv a) >= 1 && $(calls 2 send a) == 3))
+    server=$(stage 16)
+    # What is answered leaves at the next tick of the clock at the latest, now and then in two sends.
+    until play pipelined 05 "$server" && ((PLAYED == 0 && $(calls 2 send a) == 1)); do
+        ((++tries < 10))
+    done
+}
+
 # held_back: between the send to a that was not taken whole and the next one, nothing is read
 # from a, and b is answered.
 held_back() {
@@ -286,7 +302,8 @@ plays_not() {
     plays_not 2 'line 1: that client is not connected' 'a send 6'
     plays_not 2 'line 2: a client connects once' 'a connect' 'a connect'
     plays_not 2 'line 2: a number is wanted' 'a connect' 'a send six'
-    plays_not 2 'line 2: connect, send, ignore, receive, end, think or close is wanted' 'a connect' 'a dance'
+    plays_not 2 'line 2: connect, send, ask, ignore, receive, end, think or close is wanted' 'a connect' 'a dance'
+    plays_not 2 'line 1: there is no port for HTTP: options --http 0' 'a connect http'
     plays_not 2 'line 1: a client, a to h, wait-for or terminate is wanted' 'z connect'
     plays_not 2 'line 1: wait-for is followed by the name of a call' 'wait-for christmas'
     plays_not 0 '' '# a comment' '' 'a connect' 'a send 3' 'a receive 2' 'a receive 1'

@@ -1,6 +1,6 @@
 /* play - clients that act by a script, while the server is recorded.
  *
- *     play RECORD SCRIPT PORT PID >record.txt
+ *     play RECORD SCRIPT PORT PID [HTTP_PORT] >record.txt
  *
  * RECORD is the file that record.so writes (preload_record.c), PID the server. A line of
  * the script is one action, and the next begins when it is done; a word with # begins a
@@ -10,7 +10,9 @@
  *     options WORDS           of the server, for the one that starts it (timeline/draw)
  *     a connect
  *     a connect narrow        with small segments and little room for what it is sent
+ *     a connect http          to HTTP_PORT; the server has an option --http then
  *     a send BYTES
+ *     a ask N                 so many requests GET /healthz, in one send
  *     a ignore                what comes stays in the socket, until it receives again
  *     a receive BYTES         until so many have come that were not received before
  *     a end                   until the server has ended the connection
@@ -52,6 +54,8 @@
 #define NARROW_SEGMENT                                                                   \
     536 /* bytes; the least that all hosts take (RFC 9293, section 3.7.1) */
 #define NARROW_ROOM 16384
+#define REQUEST "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+#define REQUESTS_MAX 100
 
 struct client {
     int fd; /* -1: not connected */
@@ -64,7 +68,7 @@ static struct {
     const struct record *record;
     struct client clients[CLIENTS_MAX];
     uint64_t began_ns;
-    int port, line;
+    int port, http_port, line; /* http_port is 0: there is none */
     pid_t server;
     const char *script;
     bool is_over; /* something did not come */
@@ -291,7 +295,7 @@ static void make_narrow(int fd)
 }
 
 /* Bound before it connects, so that the server's first call finds the port known. */
-static void connect_client(int i, bool narrow)
+static void connect_client(int i, int port, bool narrow)
 {
     struct client *client = &play.clients[i];
     struct sockaddr_in address = {
@@ -308,7 +312,7 @@ static void connect_client(int i, bool narrow)
     if (narrow)
         make_narrow(fd);
     client->port = ntohs(address.sin_port);
-    address.sin_port = htons((uint16_t)play.port);
+    address.sin_port = htons((uint16_t)port);
     uint64_t start_ns = record_now_ns();
     if (play.began_ns == 0)
         play.began_ns = start_ns;
@@ -331,15 +335,25 @@ static long number(const char *text, long max)
     return n;
 }
 
-static void send_bytes(int i, size_t len)
+static void send_bytes(int i, const char *what, size_t len)
 {
     uint64_t start_ns = record_now_ns();
-    ssize_t n = send(play.clients[i].fd, bytes, len, MSG_NOSIGNAL);
+    ssize_t n = send(play.clients[i].fd, what, len, MSG_NOSIGNAL);
 
     tell_client(i, "send", start_ns, n);
     if (n != (ssize_t)len)
         end_early(
             n < 0 && errno != EAGAIN ? strerror(errno) : "not all of this was taken");
+}
+
+static void ask(int i, long count)
+{
+    static char requests[REQUESTS_MAX * sizeof REQUEST];
+
+    requests[0] = '\0';
+    for (long n = 0; n < count; n++)
+        strcat(requests, REQUEST);
+    send_bytes(i, requests, strlen(requests));
 }
 
 static void close_client(int i)
@@ -356,13 +370,20 @@ static void act(int i, const char *verb, const char *argument)
     struct client *client = &play.clients[i];
 
     if (verb != NULL && strcmp(verb, "connect") == 0) {
-        connect_client(i, argument != NULL && strcmp(argument, "narrow") == 0);
+        bool http = argument != NULL && strcmp(argument, "http") == 0;
+
+        if (http && play.http_port == 0)
+            give_up(2, "there is no port for HTTP: options --http 0");
+        connect_client(i, http ? play.http_port : play.port,
+            argument != NULL && strcmp(argument, "narrow") == 0);
         return;
     }
     if (verb == NULL || client->fd < 0)
         give_up(2, "that client is not connected");
     if (strcmp(verb, "send") == 0) {
-        send_bytes(i, (size_t)number(argument, BYTES_MAX));
+        send_bytes(i, bytes, (size_t)number(argument, BYTES_MAX));
+    } else if (strcmp(verb, "ask") == 0) {
+        ask(i, number(argument, REQUESTS_MAX));
     } else if (strcmp(verb, "receive") == 0) {
         struct enough enough = {client, (size_t)number(argument, BYTES_MAX)};
         client->ignores = false;
@@ -380,7 +401,7 @@ static void act(int i, const char *verb, const char *argument)
     } else if (strcmp(verb, "close") == 0) {
         close_client(i);
     } else {
-        give_up(2, "connect, send, ignore, receive, end, think or close is wanted");
+        give_up(2, "connect, send, ask, ignore, receive, end, think or close is wanted");
     }
 }
 
@@ -481,17 +502,19 @@ static const struct record *map_record(const char *path)
 
 int main(int argc, char *argv[])
 {
-    FILE *script = argc == 5 && atoi(argv[4]) > 1 ? fopen(argv[2], "r") : NULL;
+    FILE *script =
+        (argc == 5 || argc == 6) && atoi(argv[4]) > 1 ? fopen(argv[2], "r") : NULL;
     char line[256];
 
     if (script == NULL) {
-        fprintf(stderr, "usage: play RECORD SCRIPT PORT PID\n");
+        fprintf(stderr, "usage: play RECORD SCRIPT PORT PID [HTTP_PORT]\n");
         return 2;
     }
     memset(bytes, 'x', sizeof bytes);
     play.script = argv[2];
     play.port = atoi(argv[3]);
     play.server = atoi(argv[4]);
+    play.http_port = argc == 6 ? atoi(argv[5]) : 0;
     play.record = map_record(argv[1]);
     for (int i = 0; i < CLIENTS_MAX; i++)
         play.clients[i].fd = -1;
