@@ -20,6 +20,7 @@
  *     terminate               send the server a SIGTERM
  *     a think MS              the story itself takes its time here
  *     wait-for CALL [a] [N]   until the server has begun its Nth such call, for a
+ *     wait-for quiet          until it has begun and ended nothing for QUIET_MS
  *
  * What a client gets is noted when it comes, whatever the script waits for. A script that
  * makes no sense ends the play with status 2. If something that is waited for does not
@@ -48,12 +49,13 @@
 
 #define CLIENTS_MAX 8
 #define WAIT_LIMIT_MS 5000
+#define QUIET_MS 100
 #define LOOK_MS 1 /* between two looks at the record */
 #define FDS_MAX 1024
 #define BYTES_MAX (1 << 20)
 #define NARROW_SEGMENT                                                                   \
     536 /* bytes; the least that all hosts take (RFC 9293, section 3.7.1) */
-#define NARROW_ROOM 16384
+#define NARROW_ROOM 4096
 #define REQUEST "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 #define REQUESTS_MAX 100
 
@@ -256,6 +258,28 @@ static bool has_called(const void *what)
     return each_slot(is_such, &call) >= call.count;
 }
 
+static bool newest(const struct record_slot *slot, char client, void *what)
+{
+    uint64_t *newest_ns = what, start_ns = atomic_load(&slot->start_ns),
+             end_ns = atomic_load(&slot->end_ns);
+
+    (void)client;
+    if (*newest_ns < start_ns)
+        *newest_ns = start_ns;
+    if (*newest_ns < end_ns)
+        *newest_ns = end_ns;
+    return true;
+}
+
+static bool is_quiet(const void *what)
+{
+    uint64_t newest_ns = 0;
+
+    (void)what;
+    each_slot(newest, &newest_ns);
+    return record_now_ns() > newest_ns + QUIET_MS * UINT64_C(1000000);
+}
+
 struct enough {
     const struct client *client;
     size_t len;
@@ -419,6 +443,10 @@ static void wait_for(const char *name)
     struct call call = {RECORD_KINDS_LEN, 1, '-'};
     const char *word;
 
+    if (name != NULL && strcmp(name, "quiet") == 0) {
+        wait_until(is_quiet, NULL);
+        return;
+    }
     for (int kind = 0; name != NULL && kind < RECORD_KINDS_LEN; kind++)
         if (strcmp(name, record_names[kind]) == 0)
             call.kind = kind;
