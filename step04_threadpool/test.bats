@@ -236,7 +236,7 @@ idle_ones_cost_little() {
 }
 
 # bats test_tags=wall,promise:silent-stays
-@test "wall: a silent client stays for ever" {
+@test "wall: a silent client stays forever" {
     about "connected a client that said nothing for 1.5 s" \
         "nobody looks at the clock" \
         "$HERE, \"The pool\""

@@ -105,7 +105,7 @@ static enum accepted accept_clients(
     return ACCEPTED_ENOUGH;
 }
 
-/* Level-triggered, the listener would wake us for ever while there is nothing to accept
+/* Level-triggered, the listener would wake us forever while there is nothing to accept
  * with. So we stop listening to it, until a connection ends or some time has passed. */
 static void pause_accepting(struct acceptor *acceptor)
 {

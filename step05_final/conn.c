@@ -332,7 +332,7 @@ static bool handle_input(struct conn *conn, struct buf *in, unsigned *events)
     if (conn->next == HANDLER_END)
         buf_take(in, buf_len(in));
     /* Asked before the answer leaves: a client that has its next message ready as soon as
-     * it has the answer must not keep the drain going for ever. */
+     * it has the answer must not keep the drain going forever. */
     bool last = conn->draining && !conn_has_input(conn);
     bool sent = out.len == 0 || send_some(conn, &out);
     bool all_sent = out.len == 0;

@@ -23,7 +23,7 @@ enum conn_verdict {
     CONN_ENDED   /* still the caller's, to be closed; the main thread frees it */
 };
 
-/* What the client may take its time for; each has a limit in struct service. */
+/* What the client may take its time over; each has a limit in struct service. */
 enum conn_phase {
     CONN_IDLE,  /* to say something */
     CONN_HEAD,  /* to finish the head of a request */
@@ -92,7 +92,7 @@ enum conn_verdict conn_serve(struct conn *conn);
 /* Gives back a connection that was claimed by state_claim. Main thread. */
 void conn_release(struct conn *conn);
 
-/* What the client takes its time for. The owner. */
+/* What the client takes its time over. The owner. */
 enum conn_phase conn_phase(const struct conn *conn);
 
 /* Has the client said something that is not read yet? Has it taken something, so that

@@ -119,7 +119,7 @@ static void write_answer(
         output_own(out, &answer->owned);
 }
 
-/* An error's body: its reason, for who sees it in a browser. */
+/* An error's body: its reason, for a reader with a browser. */
 static void set_error(struct answer *answer, unsigned status)
 {
     const char *reason = reason_of(status);

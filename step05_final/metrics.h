@@ -1,6 +1,6 @@
 /* metrics.h - how much, how often, how long: counted where it happens.
  *
- * Each thread counts in a block of its own that no other thread writes, so to count costs
+ * Each thread counts in a block of its own that no other thread writes, so counting costs
  * no shared cache line and no locked instruction. A reader adds the blocks up: a
  * sum is not of one moment, but each counter in it only grows, and at rest all is exact.
  */
@@ -111,7 +111,7 @@ static inline void metrics_add(enum metric metric, uint64_t n)
 }
 
 /* One connection less in the one phase and one more in the other. Which thread counted it
- * there before does not matter: numbers wrap around, and the sum is right. */
+ * there before does not matter: numbers wrap around, and the sum is correct. */
 static inline void metrics_move(enum metric from, enum metric to)
 {
     metrics_add(from, UINT64_MAX);
@@ -131,7 +131,7 @@ void metrics_sum(uint64_t sum[METRICS]);
 unsigned metrics_workers(void);
 uint64_t metrics_of_worker(unsigned worker, enum metric metric);
 
-/* Is it at a task now? The one that asks is. */
+/* Does it have a task now? The one that asks does. */
 bool metrics_at_task(unsigned worker);
 
 /* The number of the worker that asks, from 1 as in the pages; 0: the main thread. */

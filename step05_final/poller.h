@@ -28,7 +28,7 @@ int poller_add_edge(struct poller *poller, int fd, void *owner);
  * an open socket may have more than one descriptor (epoll(7)). */
 void poller_remove(struct poller *poller, int fd);
 
-/* Waits until something is ready, at most timeout_ms (-1: for ever), and writes what
+/* Waits until something is ready, at most timeout_ms (-1: forever), and writes what
  * into events, which has room for POLLER_READY_MAX. Returns how many: 0 when the time is
  * over or the wait was cut short. */
 int poller_wait(struct poller *poller, struct epoll_event events[], int timeout_ms);

@@ -22,7 +22,7 @@ struct pool *pool_new(unsigned threads, pool_run *run, void *context);
 void pool_push(struct pool *pool, struct task_list *tasks);
 
 /* Forgets the tasks that were not begun, and gives those that were grace_ms to end.
- * Returns how many workers are still at one. The thread that called pool_new. */
+ * Returns how many workers still have one. The thread that called pool_new. */
 unsigned pool_stop(struct pool *pool, int grace_ms);
 
 /* Stops the pool, waits for the workers, however long they take, and joins them. The

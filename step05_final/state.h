@@ -32,7 +32,7 @@ bool state_notify(atomic_uint *state, unsigned events);
 /* Makes the connection the caller's if it is nobody's. Main thread. */
 bool state_claim(atomic_uint *state);
 
-/* Has it an owner? For assertions: the answer may be old when it comes. */
+/* Does it have an owner? For assertions: the answer may be old when it comes. */
 bool state_is_owned(const atomic_uint *state);
 
 /* Clears the events before they are acted upon, and returns them. The owner. */

@@ -261,7 +261,7 @@ expect_log() {
 # bats test_tags=exact,promise:accept-pauses,needs:log-lines,needs:out-of-descriptors,stage:03
 @test "out of descriptors it pauses" {
     about "let more clients wait than a server with 32 descriptors can take, and counted its calls for half a second" \
-        "a level-triggered listener is ready for ever while nothing can be accepted: disarm it, and look again when a connection ends" \
+        "a level-triggered listener is ready forever while nothing can be accepted: disarm it, and look again when a connection ends" \
         "step05_final/stages/03_accept_pause/README.md, \"The idea\""
     local accepts waits begin
     SERVER_WRAP="prlimit --nofile=32:32"

@@ -190,7 +190,7 @@ wrong_server() {
     needs_gdb 04
     wrong_server 04_lock_order
     start_server -t 2
-    # They wait for ever, and so does the client, until it has had enough.
+    # They wait forever, and so does the client, until it has had enough.
     "$TOOLS/probe" "$PORT" 'within 1000' 'open x*20' 'stream x 20k' >"$BATS_TEST_TMPDIR/probe" 3>&- 4>&- || true
     wait_until 10000 shows 'for the lock bytes_lock' workers || report "$SAID" "two workers that wait for locks"
     SAID=$(sed -E 's/conn\.c:[0-9]+\)(, for fd [0-9]+)?/conn.c:N)/' <<<"$SAID")

@@ -386,7 +386,7 @@ EOT
 # bats test_tags=promise:linger,needs:http-routes,needs:log-lines,stage:17
 @test "HTTP: a client that stays after an error is closed all the same" {
     about "sent an error, read the answer and its end, and neither left nor fell silent" \
-        "what comes after the answer is thrown away, but not for ever: 5 s, and no byte moves them" \
+        "what comes after the answer is thrown away, but not forever: 5 s, and no byte moves them" \
         "step05_final/stages/17_metrics/README.md, \"The idea\""
     start_http
     local i lines=()

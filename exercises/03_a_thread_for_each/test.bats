@@ -43,7 +43,7 @@ has_threads() { (($(thread_count) == $1)); }
 
 # bats test_tags=exact
 @test "memory does not grow with the clients that have left" {
-    about "let 300 clients come and go ten times" "a thread that is neither joined nor detached keeps its stack for ever" "$HERE, \"What you learn\""
+    about "let 300 clients come and go ten times" "a thread that is neither joined nor detached keeps its stack forever" "$HERE, \"What you learn\""
     start_server
     probe 'within 20000' 'visit 300 "x"' mark 'visit 3000 "x"' 'grew rss max=4000'
     (($(grep -c '^' "/proc/$SERVER_PID/maps") < 600)) ||

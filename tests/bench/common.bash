@@ -222,7 +222,7 @@ can() {
     clients=$(($(field "$workload" connections) + $(field "$workload" idle)))
     case ${KIND[$name]}/$name in
         http/*) return 1 ;;
-        # One client at a time: the others would wait for ever.
+        # One client at a time: the others would wait forever.
         course/step01) ((clients == 1)) ;;
         # select knows descriptors below FD_SETSIZE, 1,024.
         course/step02) ((clients <= 1000)) ;;

@@ -189,7 +189,7 @@ static struct head_result try_head(
     if (whole.verdict == HTTP_COMPLETE)
         check_complete(&whole.head, data, len, limit);
     if (whole.verdict == HTTP_PARTIAL)
-        must(len <= limit->line_max + limit->fields_max + 6, "it does not wait for ever");
+        must(len <= limit->line_max + limit->fields_max + 6, "it does not wait forever");
     for (size_t cut = 0; cut < len; cut += step)
         check_beginning(&whole, data, cut, limit);
     return whole;

@@ -52,7 +52,7 @@ static struct {
     int clients;
     pid_t server;
     bool twice;
-    int drain_ms; /* 0: for ever */
+    int drain_ms; /* 0: forever */
 } opt = {.seconds = 60, .clients = 16};
 
 struct client {

@@ -9,7 +9,7 @@ HERE=step05_final/stages/08_deadlines/README.md
 
 # The time is no wall, but what the options say is: a server with a deadline has one to set.
 # bats test_tags=wall
-@test "wall: a silent client stays for ever" {
+@test "wall: a silent client stays forever" {
     about "asked for a timeout of a second for clients that say nothing" \
         "nobody looks at the clock" \
         "$HERE, \"The wall\""
