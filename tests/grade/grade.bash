@@ -253,8 +253,9 @@ run_part() {
     esac
     mkdir -m 700 "$results/inside"
     tree=$(tree_for "$part")
+    # A compiler that is ccache would write where this user may not, and hand one student's object to another.
     # shellcheck disable=SC2031 # not changed in ours
-    words=(PAYLOAD_SEED="$SEED" ${JOBS:+JOBS="$JOBS"} ${CC:+CC="$CC"} ${FILTER:+FILTER="$FILTER"})
+    words=(CCACHE_DISABLE=1 PAYLOAD_SEED="$SEED" ${JOBS:+JOBS="$JOBS"} ${CC:+CC="$CC"} ${FILTER:+FILTER="$FILTER"})
     if [[ $ISOLATION == none || $ISOLATION == account ]]; then
         scratch=$(mktemp -d "$SCRATCH/tmp.XXXXXX") && chmod 711 "$SCRATCH" "$scratch" || return
         run_alone timeout -k 10 "$GRADE_LIMIT_S" env -i PATH="$PATH" HOME="$scratch" TMPDIR="$scratch" "${words[@]}" \

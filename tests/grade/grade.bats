@@ -437,6 +437,16 @@ END
     item echo kept
 }
 
+@test "where the compiler is ccache, nothing is cached for a submission" {
+    local compilers
+    for compilers in /usr/lib64/ccache /usr/lib/ccache ''; do [[ ! -d $compilers ]] || break; done
+    [[ -n $compilers ]] || skip "ccache is not installed"
+    step_in "$SUB/01" 01
+    PATH=$compilers:${PATH#"$BATS_LIBEXEC":}
+    if (($(id -u) == 0)); then grade OUT=csv ISOLATION=account; else grade OUT=csv ISOLATION=none; fi
+    item echo kept
+}
+
 @test "without another user, and without namespaces, the grade says so" {
     needs_isolation
     step_in "$SUB/01" 01
